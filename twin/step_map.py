@@ -1,0 +1,113 @@
+"""`StepMap`: what happens in one communication step, once.
+
+A step map owns no mutable state: `step(memory, t, h, u, p) -> memory, y, status`. The
+memory is one flat vector with a published layout, so that saving and restoring a
+component is a copy. Co-simulation FMUs, Python components and batched runs are all
+made from the same two CasADi functions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias, final
+
+import casadi as ca
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.variable import Interface, Variable
+
+__all__ = ["StepMap", "StepStatus"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+
+class StepStatus(IntEnum):
+    """How a step ended."""
+
+    OK = 0
+    REFUSED = 1  # nothing was changed: the step was not possible
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMap:
+    """One step of a component, as two CasADi functions.
+
+    Attributes:
+        name: C identifier; prefix of the generated C functions.
+        interface: Inputs, outputs and parameters. Outputs with `sampling="mean"` are
+            exact means over the step, the others hold at its end.
+        memory: Layout of the memory vector.
+        initialize: `casadi.Function (u, p) -> (memory, y)`.
+        step: `casadi.Function (memory, t, h, u, p) -> (memory, y)`. A step whose
+            result is not finite is refused.
+        substep_s: A longer step is cut into equal substeps of at most this length.
+    """
+
+    name: str
+    interface: Interface
+    memory: tuple[Variable, ...]
+    initialize: ca.Function
+    step: ca.Function
+    substep_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Check that the functions have the sizes that the variables promise."""
+        n_m, n_u = len(self.memory), len(self.interface.inputs)
+        n_p, n_y = len(self.interface.parameters), len(self.interface.outputs)
+        wanted = {
+            "initialize": (self.initialize, (n_u, n_p), (n_m, n_y)),
+            "step": (self.step, (n_m, 1, 1, n_u, n_p), (n_m, n_y)),
+        }
+        for label, (function, sizes_in, sizes_out) in wanted.items():
+            got_in = tuple(function.numel_in(i) for i in range(function.n_in()))
+            got_out = tuple(function.numel_out(i) for i in range(function.n_out()))
+            if (got_in, got_out) != (sizes_in, sizes_out):
+                msg = (
+                    f"`{label}` of step map `{self.name}` has sizes {got_in} -> "
+                    f"{got_out}, expected {sizes_in} -> {sizes_out}."
+                )
+                raise InterfaceError(msg)
+
+    @property
+    def is_mean_output(self) -> NDArray[np.bool_]:
+        """Flags of the outputs that are means over the step."""
+        return np.array([v.sampling == "mean" for v in self.interface.outputs], bool)
+
+    def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
+        """Return the memory and the outputs at the start time."""
+        memory, y = self.initialize(u, p)
+        return _flat(memory), _flat(y)
+
+    def substep_count(self, h: float) -> int:
+        """Return the number of equal substeps that make up a step of length `h`."""
+        if not math.isfinite(self.substep_s):
+            return 1
+        return max(1, math.ceil(h / self.substep_s - 1e-9))
+
+    def advance(
+        self, memory: Vector, t: float, h: float, u: Vector, p: Vector
+    ) -> tuple[Vector, Vector, StepStatus]:
+        """Advance by `h` seconds from time `t` with constant inputs.
+
+        Returns:
+            New memory, outputs and status; a refused step returns the memory it got.
+        """
+        n = self.substep_count(h)
+        now, total = memory, np.zeros(len(self.interface.outputs))
+        y = total
+        for i in range(n):
+            now_dm, y_dm = self.step(now, t + i * (h / n), h / n, u, p)
+            now, y = _flat(now_dm), _flat(y_dm)
+            total = total + y
+        if not (np.isfinite(now).all() and np.isfinite(total).all()):
+            return memory, y, StepStatus.REFUSED
+        return now, np.where(self.is_mean_output, total / n, y), StepStatus.OK
+
+
+def _flat(value: ca.DM) -> Vector:
+    return np.asarray(value.full(), dtype=np.float64).reshape(-1)

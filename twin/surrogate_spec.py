@@ -1,0 +1,150 @@
+"""`SurrogateSpec`: a trained hybrid cell as plain arrays.
+
+The seam between training and everything else: no pickle, no torch needed to read it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.table import Table
+
+__all__ = ["SPEC_VERSION", "CellConstants", "SurrogateSpec", "load_spec", "save_spec"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+SPEC_VERSION = 1
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellConstants:
+    """What is known of the cell without learning.
+
+    Attributes:
+        nominal_capacity_Ah: Charge that defines 1C.
+        negative_capacity_Ah: Lithium capacity of the negative electrode (its mean
+            stoichiometry falls by `charge / capacity` on discharge).
+        positive_capacity_Ah: Likewise for the positive electrode.
+        negative_stoichiometry_empty: Mean stoichiometry at SOC 0.
+        negative_stoichiometry_full: Mean stoichiometry at SOC 1.
+        positive_stoichiometry_empty: Mean stoichiometry at SOC 0.
+        positive_stoichiometry_full: Mean stoichiometry at SOC 1.
+        heat_capacity_J_per_K: Lumped heat capacity of the cell.
+        cooling_area_m2: Area the heat-transfer coefficient refers to.
+        reference_temperature_K: Temperature of the OCP tables.
+        voltage_minimum_V: Lower end of the data sheet's window.
+        voltage_maximum_V: Upper end of the data sheet's window.
+    """
+
+    nominal_capacity_Ah: float
+    negative_capacity_Ah: float
+    positive_capacity_Ah: float
+    negative_stoichiometry_empty: float
+    negative_stoichiometry_full: float
+    positive_stoichiometry_empty: float
+    positive_stoichiometry_full: float
+    heat_capacity_J_per_K: float
+    cooling_area_m2: float
+    reference_temperature_K: float = 298.15
+    voltage_minimum_V: float = 2.5
+    voltage_maximum_V: float = 4.2
+
+    @property
+    def usable_capacity_Ah(self) -> float:
+        """Charge between SOC 1 and SOC 0."""
+        span = self.negative_stoichiometry_full - self.negative_stoichiometry_empty
+        return span * self.negative_capacity_Ah
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurrogateSpec:
+    """A trained surrogate: constants, tables, weights, provenance and certificate.
+
+    Attributes:
+        name: C identifier.
+        constants: Known facts of the cell.
+        tables: `ocp_negative_V`, `ocp_positive_V` over stoichiometry at the reference
+            temperature, `entropy_negative_V_per_K`, `entropy_positive_V_per_K`.
+        weights: Learned arrays by name; see `packtwin.twin.surrogate`.
+        provenance: Dataset fingerprint, seed, versions, command.
+        certificate: What was certified; empty before.
+    """
+
+    name: str
+    constants: CellConstants
+    tables: dict[str, Table]
+    weights: dict[str, Array]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_mode(self) -> int:
+        """Number of relaxing modes."""
+        return len(self.weights["mode_log_time_constant"])
+
+
+def save_spec(spec: SurrogateSpec, path: Path) -> None:
+    """Write a spec as one npz file (arrays plus a JSON header), atomically."""
+    constants = {k: getattr(spec.constants, k) for k in CellConstants.__slots__}
+    header = {
+        "format": "packtwin SurrogateSpec",
+        "version": SPEC_VERSION,
+        "name": spec.name,
+        "constants": constants,
+        "tables": {k: [t.lower, t.upper] for k, t in spec.tables.items()},
+        "provenance": spec.provenance,
+        "certificate": spec.certificate,
+    }
+    arrays = {f"weight_{k}": v for k, v in spec.weights.items()}
+    arrays |= {f"table_{k}": t.coefficients for k, t in spec.tables.items()}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    partial = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(buffer.getvalue())
+    os.replace(partial, path)  # noqa: PTH105 (atomic)
+
+
+def load_spec(path: Path) -> SurrogateSpec:
+    """Read a spec; a damaged or newer file is refused with the reason."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {k: file[k] for k in file.files}
+        header = json.loads(arrays.pop("header").tobytes())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        msg = (
+            f"`{path}` is not a readable surrogate spec ({error}); train it again or "
+            "restore the shipped file."
+        )
+        raise InterfaceError(msg) from error
+    if header.get("version", 0) > SPEC_VERSION:
+        msg = (
+            f"`{path}` has spec version {header['version']}, this packtwin reads up "
+            f"to {SPEC_VERSION}; install a newer packtwin."
+        )
+        raise InterfaceError(msg)
+    tables = {
+        k: Table(lower=lo, upper=hi, coefficients=arrays.pop(f"table_{k}"))
+        for k, (lo, hi) in header["tables"].items()
+    }
+    return SurrogateSpec(
+        name=header["name"],
+        constants=CellConstants(**header["constants"]),
+        tables=tables,
+        weights={k.removeprefix("weight_"): v for k, v in arrays.items()},
+        provenance=header["provenance"],
+        certificate=header["certificate"],
+    )
