@@ -7,7 +7,7 @@ exactly on the end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 import casadi as ca
 import numpy as np
@@ -63,6 +63,7 @@ class StepReport:
     message: str = ""
 
 
+@runtime_checkable
 class Component(Protocol):
     """A part of a co-simulated system: initialize, then step, then close.
 

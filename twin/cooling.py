@@ -222,9 +222,8 @@ def _logistic(argument: Any) -> Any:
 
 
 def _power(base: Any, exponent: float) -> Any:
-    """`base**exponent` for base >= 0: exactly 0 at 0, with a finite slope there."""
-    small = 1e-6
-    return (base**2 + small) ** (exponent / 2.0) - small ** (exponent / 2.0)
+    """`base**exponent` for base >= 0, with a finite slope at 0 (below 0.001)."""
+    return base * (base**2 + 1e-6) ** ((exponent - 1.0) / 2.0)
 
 
 def _smooth_minimum(a: Any, b: Any) -> Any:

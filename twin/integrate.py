@@ -61,11 +61,11 @@ def _exponential(model: Model, x: Any, t: Any, h: Any, u: Any, p: Any) -> Any:
     d = h * phi2 * f
     is_mean = [i for i, v in enumerate(model.interface.outputs) if v.sampling == "mean"]
     y = _inlined(model.outputs, t, x, u, p)
-    both = ca.vertcat(f, y[is_mean])
+    both = ca.vertcat(f, y[is_mean, 0])
     tangent = ca.jtimes(both, x, d)
     n = x.numel()
     y_mean = type(x)(y)
-    y_mean[is_mean] = y[is_mean] + tangent[n:]
+    y_mean[is_mean, 0] = y[is_mean, 0] + tangent[n:, 0]
     return x + h * (f + tangent[:n]), y_mean
 
 

@@ -9,7 +9,7 @@ modes (C-rates filtered with time constant `tau_k`), `T` temperature,
     dx/dt   = -I / (3600 Q_n)               lithium in the negative electrode
     dy/dt   = +I / (3600 Q_p)               lithium in the positive electrode
     ds_k/dt = (i - s_k) / tau_k(T, x)       diffusion and electrolyte memory
-    C dT/dt = Q - h A (T - T_coolant)       lumped heat
+    dH/dt   = Q - h A (T - T_coolant)       lumped heat content, T = T(H)
 
     x_s = x + W_x e,   y_s = y + W_y e      surface stoichiometries
     U   = U_p(y_s) - U_n(x_s) + (T - T_ref) (dU_p/dT - dU_n/dT)
@@ -29,7 +29,7 @@ H. Tu et al., Appl. Energy 329 (2023) 120289, doi:10.1016/j.apenergy.2022.120289
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ CORRECTIONS = (
 )
 
 
+@runtime_checkable
 class Operations(Protocol):
     """What the equations need from a numerical back end."""
 
@@ -233,12 +234,10 @@ def cell_derivatives(
     rates: list[Scalar],
     rate: Scalar,
     scaled_current_A: Scalar,
-    heat_net_W: Scalar,
-) -> tuple[Scalar, Scalar, list[Scalar], Scalar]:
-    """Return `dx/dt, dy/dt, ds/dt, dT/dt` per second."""
+) -> tuple[Scalar, Scalar, list[Scalar]]:
+    """Return `dx/dt, dy/dt, ds/dt` per second."""
     return (
         -scaled_current_A / (3600.0 * c.negative_capacity_Ah),
         scaled_current_A / (3600.0 * c.positive_capacity_Ah),
         [(rate - s) * r for s, r in zip(modes, rates, strict=True)],
-        heat_net_W / c.heat_capacity_J_per_K,
     )

@@ -118,10 +118,9 @@ def cell_states(spec: SurrogateSpec) -> tuple[Variable, ...]:
         ),
         *modes,
         Variable(
-            name="temperature_state_K",
-            description="Lumped cell temperature.",
-            start=298.15,
-            nominal=300.0,
+            name="heat_content_J",
+            description="Heat stored above the reference temperature.",
+            nominal=1000.0,
         ),
     )
 
@@ -246,7 +245,7 @@ def cell_model(spec: SurrogateSpec) -> Model:
     t = ca.MX.sym("t")
 
     modes = [X[f"mode_{k + 1}"] for k in range(n)]
-    temperature_K = X["temperature_state_K"]
+    temperature_K = spec.tables["temperature_K"].casadi(X["heat_content_J"])
     scaled_A = U["current_A"] / P["capacity_factor"]
     rate = scaled_A / c.nominal_capacity_Ah
     mean_n, mean_p = X["stoichiometry_negative"], X["stoichiometry_positive"]
@@ -265,14 +264,14 @@ def cell_model(spec: SurrogateSpec) -> Model:
     conductance = U["heat_transfer_coefficient_W_per_m2K"] * c.cooling_area_m2
     to_coolant_W = conductance * (temperature_K - U["coolant_temperature_K"])
     rates = mode_rates(ops, c, n, mean_n, temperature_K)
-    dx, dy, ds, dT = cell_derivatives(
+    dx, dy, ds = cell_derivatives(
         c,
         modes=modes,
         rates=rates,
         rate=rate,
         scaled_current_A=scaled_A,
-        heat_net_W=out.heat_generation_W - to_coolant_W,
     )
+    dH = out.heat_generation_W - to_coolant_W
     names = [v.name for v in states]
     span_n = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
     span_p = c.positive_stoichiometry_full - c.positive_stoichiometry_empty
@@ -280,7 +279,7 @@ def cell_model(spec: SurrogateSpec) -> Model:
         c.negative_stoichiometry_empty + P["start_soc"] * span_n,
         c.positive_stoichiometry_empty + P["start_soc"] * span_p,
         *([0.0] * n),
-        P["start_temperature_K"],
+        spec.tables["heat_content_J"].casadi(P["start_temperature_K"]),
     ]
     relaxation = [
         0.0,
@@ -312,7 +311,7 @@ def cell_model(spec: SurrogateSpec) -> Model:
         interface,
         states,
         symbols=(t, x, u, p),
-        rhs=dict(zip(names, [dx, dy, *ds, dT], strict=True)),
+        rhs=dict(zip(names, [dx, dy, *ds, dH], strict=True)),
         outputs=outputs,
         initial=dict(zip(names, initial, strict=True)),
         relaxation=dict(zip(names, relaxation, strict=True)),

@@ -40,7 +40,7 @@ class CellConstants:
         negative_stoichiometry_full: Mean stoichiometry at SOC 1.
         positive_stoichiometry_empty: Mean stoichiometry at SOC 0.
         positive_stoichiometry_full: Mean stoichiometry at SOC 1.
-        heat_capacity_J_per_K: Lumped heat capacity of the cell.
+        heat_capacity_J_per_K: Lumped heat capacity at the reference temperature.
         cooling_area_m2: Area the heat-transfer coefficient refers to.
         reference_temperature_K: Temperature of the OCP tables.
         voltage_minimum_V: Lower end of the data sheet's window.
@@ -76,7 +76,9 @@ class SurrogateSpec:
         name: C identifier.
         constants: Known facts of the cell.
         tables: `ocp_negative_V`, `ocp_positive_V` over stoichiometry at the reference
-            temperature, `entropy_negative_V_per_K`, `entropy_positive_V_per_K`.
+            temperature, `entropy_negative_V_per_K`, `entropy_positive_V_per_K`;
+            `temperature_K` over the heat content in J (0 at the reference
+            temperature) and its inverse `heat_content_J` over temperature.
         weights: Learned arrays by name; see `packtwin.twin.surrogate`.
         provenance: Dataset fingerprint, seed, versions, command.
         certificate: What was certified; empty before.
@@ -121,10 +123,13 @@ def save_spec(spec: SurrogateSpec, path: Path) -> None:
 def load_spec(path: Path) -> SurrogateSpec:
     """Read a spec; a damaged or newer file is refused with the reason."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with (
+            path.open("rb") as stream,
+            np.load(stream, allow_pickle=False) as file,
+        ):
             arrays = {k: file[k] for k in file.files}
         header = json.loads(arrays.pop("header").tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         msg = (
             f"`{path}` is not a readable surrogate spec ({error}); train it again or "
             "restore the shipped file."

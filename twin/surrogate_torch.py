@@ -158,7 +158,8 @@ def torch_step(
     conductance = u[:, 2] * c.cooling_area_m2
 
     def rhs(s: Tensor) -> tuple[Tensor, Tensor]:
-        modes, temperature = list(s[:, 2 : 2 + n].unbind(-1)), s[:, -1]
+        modes = list(s[:, 2 : 2 + n].unbind(-1))
+        temperature = ops.table(spec.tables["temperature_K"], s[:, -1])
         rate = u[:, 0] / c.nominal_capacity_Ah
         out = cell_outputs(
             ops,
@@ -172,19 +173,20 @@ def torch_step(
             current_A=u[:, 0],
         )
         rates = mode_rates(ops, c, n, s[:, 0], temperature)
-        dx, dy, ds, dt = cell_derivatives(
+        dx, dy, ds = cell_derivatives(
             c,
             modes=modes,
             rates=rates,
             rate=rate,
             scaled_current_A=u[:, 0],
-            heat_net_W=out.heat_generation_W - conductance * (temperature - u[:, 1]),
         )
+        dh = out.heat_generation_W - conductance * (temperature - u[:, 1])
         values = [out.voltage_V, out.plating_potential_V, out.heat_generation_W]
-        return torch.stack([dx, dy, *ds, dt], dim=-1), torch.stack(values, dim=-1)
+        return torch.stack([dx, dy, *ds, dh], dim=-1), torch.stack(values, dim=-1)
 
     f, now = rhs(state)
-    rates = torch.stack(mode_rates(ops, c, n, state[:, 0], state[:, -1]), dim=-1)
+    now_K = ops.table(spec.tables["temperature_K"], state[:, -1])
+    rates = torch.stack(mode_rates(ops, c, n, state[:, 0], now_K), dim=-1)
     zero = torch.zeros_like(state[:, :2])
     warm = (conductance / c.heat_capacity_J_per_K)[:, None]
     z = -h * torch.cat([zero, rates, warm], dim=-1)
@@ -195,7 +197,7 @@ def torch_step(
         series = series * z + 1.0 / float(np.prod(np.arange(1.0, k + 3)))
     phi2 = torch.where(small, series, (torch.expm1(safe) / safe - 1.0) / safe)
     d = h * phi2 * f
-    change, slope = torch.func.jvp(rhs, (state,), (d,))[1]  # type: ignore[misc]
+    change, slope = torch.func.jvp(rhs, (state,), (d,))[1]
     nxt = state + h * (f + change)
     end = rhs(nxt)[1]
     mean_heat = now[:, 2] + slope[:, 2]

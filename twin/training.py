@@ -301,8 +301,9 @@ def _fit_outputs(
         if not torch.isfinite(total):
             ops.load_state_dict(good)
             msg = (
-                f"Training diverged at iteration {iteration}: loss {float(total)}; "
-                "lower the learning rate. The last good weights were kept."
+                f"Training diverged at iteration {iteration} (loss "
+                f"{float(total.detach())}); lower the learning rate. The last good "
+                "weights were kept."
             )
             raise TrainingError(msg)
         optimizer.zero_grad()
@@ -312,8 +313,11 @@ def _fit_outputs(
         schedule.step()
         if iteration % 50 == 0 or iteration == config.iterations - 1:
             good = {k: v.clone() for k, v in ops.state_dict().items()}
-            last = {k: float(v) for k, v in losses.items()}
-            report(0.85 * (iteration + 1) / config.iterations, f"{float(total):.3f}")
+            last = {k: float(v.detach()) for k, v in losses.items()}
+            report(
+                0.85 * (iteration + 1) / config.iterations,
+                f"{float(total.detach()):.3f}",
+            )
             logger.debug("iteration %d: %s", iteration, last)
     return last
 
@@ -367,17 +371,26 @@ def _rollout_loss(
     }
     coolant, conductance = b.coolant_K[row, column], b.conductance_W_per_K[row[:, 0]]
 
-    def derivative(t: Tensor, temperature: Tensor) -> Tensor:
+    to_temperature, to_heat = (
+        spec.tables["temperature_K"],
+        spec.tables["heat_content_J"],
+    )
+
+    def derivative(t: Tensor, heat_content: Tensor) -> Tensor:
         j = round(float(t) / b.step_s)
         now = {k: v[:, j] for k, v in known.items()}
+        temperature = ops.table(to_temperature, heat_content)
         out = _evaluate(ops, spec, temperature_K=temperature, **now)
-        heat = out.heat_generation_W - conductance * (temperature - coolant[:, j])
-        slope: Tensor = heat / c.heat_capacity_J_per_K
-        return slope
+        loss_W = conductance * (temperature - coolant[:, j])
+        net: Tensor = out.heat_generation_W - loss_W
+        return net
 
     truth = b.temperature_K[row, column]
+    start = ops.table(to_heat, truth[:, 0])
     grid_s = torch.arange(0, column.shape[1], 3).float() * b.step_s
-    rolled = odeint(derivative, truth[:, 0], grid_s, method="rk4").T
+    rolled = ops.table(
+        to_temperature, odeint(derivative, start, grid_s, method="rk4").T
+    )
     error = rolled - truth[:, ::3]
     even = {k: v[:, ::3] for k, v in known.items()}
     out = _evaluate(ops, spec, temperature_K=rolled, **even)

@@ -50,6 +50,7 @@ UNITS: dict[str, Unit] = {
         _unit("K", K=1),
         _unit("degC", 1.0, 273.15, K=1),
         _unit("A", A=1),
+        _unit("C", A=1, s=1),
         _unit("Ah", 3600.0, A=1, s=1),
         _unit("V", kg=1, m=2, s=-3, A=-1),
         _unit("mV", 1e-3, kg=1, m=2, s=-3, A=-1),

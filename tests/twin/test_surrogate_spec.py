@@ -1,0 +1,42 @@
+import json
+
+import numpy as np
+import pytest
+
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.surrogate_spec import SPEC_VERSION, load_spec, save_spec
+
+
+def test_spec_survives_the_file_bit_for_bit(synthetic_spec, tmp_path):
+    path = tmp_path / "spec.npz"
+    save_spec(synthetic_spec, path)
+    back = load_spec(path)
+    assert back.constants == synthetic_spec.constants
+    assert back.certificate == synthetic_spec.certificate
+    for key, value in synthetic_spec.weights.items():
+        assert np.array_equal(back.weights[key], value)
+    for key, table in synthetic_spec.tables.items():
+        assert np.array_equal(back.tables[key].coefficients, table.coefficients)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 1000])
+def test_damaged_spec_is_refused(synthetic_spec, tmp_path, keep):
+    path = tmp_path / "spec.npz"
+    save_spec(synthetic_spec, path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InterfaceError, match=r"spec\.npz` is not a readable surrogate"):
+        load_spec(path)
+
+
+def test_spec_from_the_future_is_refused(synthetic_spec, tmp_path):
+    path = tmp_path / "spec.npz"
+    save_spec(synthetic_spec, path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    header["version"] = SPEC_VERSION + 1
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(path, **arrays)
+    with pytest.raises(InterfaceError, match=rf"has spec version {SPEC_VERSION + 1}"):
+        load_spec(path)

@@ -1,0 +1,232 @@
+"""What a surrogate is certified for: errors against the truth, bounds and domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.twin.errors import CertificateError
+from packtwin.twin.rollout import Roller
+from packtwin.twin.surrogate_spec import SurrogateSpec
+from packtwin.twin.trajectory import Trajectory
+
+__all__ = ["OUTPUTS", "CertificateTargets", "RunError", "certify", "run_errors"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+OUTPUTS = ("voltage_V", "plating_potential_V", "temperature_K")
+SHORT_RUN_S = 60.0
+BOUND_LEVEL = 0.99
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateTargets:
+    """What a certificate must show; rms per run, before the first limit."""
+
+    voltage_rms_V: float = 0.010
+    voltage_rms_worst_V: float = 0.020
+    voltage_rms_cold_V: float = 0.020
+    plating_rms_V: float = 0.010
+    temperature_rms_K: float = 0.3
+    cold_below_K: float = 273.15
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    """The errors of one run, by output."""
+
+    name: str
+    labels: dict[str, Any]
+    duration_s: float
+    start_temperature_K: float
+    rms: dict[str, float] = field(default_factory=dict)
+    p99: dict[str, float] = field(default_factory=dict)
+    maximum: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_short(self) -> bool:
+        """Runs under a minute are tabulated apart."""
+        return self.duration_s < SHORT_RUN_S
+
+
+def run_errors(
+    spec: SurrogateSpec,
+    runs: Sequence[Trajectory],
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[list[RunError], dict[str, Array]]:
+    """Roll the surrogate over runs and compare over all valid samples.
+
+    Returns:
+        Errors by run, and the pooled absolute errors by output.
+    """
+    roller = Roller(spec)
+    errors, pooled = [], {key: [] for key in OUTPUTS}  # type: ignore[var-annotated]
+    for i, run in enumerate(runs):
+        predicted = roller.follow(run)
+        valid = run.is_valid
+        if valid.sum() < 2:
+            continue
+        rms, p99, most = {}, {}, {}
+        for key in OUTPUTS:
+            gap = np.abs(predicted[key] - run.series[key])[valid]
+            rms[key] = float(np.sqrt(np.mean(gap**2)))
+            p99[key] = float(np.quantile(gap, 0.99))
+            most[key] = float(gap.max())
+            pooled[key].append(gap)
+        errors.append(
+            RunError(
+                name=run.name,
+                labels=run.labels,
+                duration_s=float(run.time_s[valid][-1] - run.time_s[0]),
+                start_temperature_K=float(run.series["temperature_K"][0]),
+                rms=rms,
+                p99=p99,
+                maximum=most,
+            )
+        )
+        if progress is not None:
+            progress((i + 1) / len(runs), run.name)
+    return errors, {k: np.concatenate(v) for k, v in pooled.items() if v}
+
+
+def certify(
+    spec: SurrogateSpec,
+    held_out: Sequence[Trajectory],
+    *,
+    calibration: Sequence[Trajectory] = (),
+    targets: CertificateTargets | None = None,
+    strict: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> SurrogateSpec:
+    """Measure the surrogate on runs that training never saw and attach a certificate.
+
+    The certificate is a plain dictionary (it becomes `certificate.json`): `runs`,
+    `summary`, `targets` with what was asked and measured, `bounds` (the pooled 99 %
+    quantile of the absolute error over held-out and calibration runs), `domain`.
+
+    Args:
+        spec: The trained cell.
+        held_out: Drive cycles and constant currents the targets speak about.
+        calibration: Designed runs kept out of training; they widen bounds and domain.
+        targets: What must be met.
+        strict: Raise `CertificateError` when a target is missed.
+        progress: Called with the fraction done and a message.
+    """
+    wanted = targets or CertificateTargets()
+    errors, pooled = run_errors(spec, held_out, progress)
+    others, pooled_others = run_errors(spec, calibration)
+    both = {
+        key: np.concatenate([pooled[key], *([pooled_others[key]] if others else [])])
+        for key in OUTPUTS
+    }
+    verdicts = _verdicts(errors, wanted)
+    certificate = {
+        "cell": spec.name,
+        "held_out_runs": len(errors),
+        "calibration_runs": len(others),
+        "bound_level": BOUND_LEVEL,
+        "bounds": {k: float(np.quantile(v, BOUND_LEVEL)) for k, v in both.items()},
+        "bound_meaning": "99 % of all held-out samples have a smaller error",
+        "domain": _domain([*held_out, *calibration]),
+        "summary": _summary(errors),
+        "summary_calibration": _summary(others),
+        "targets": verdicts,
+        "runs": [asdict(e) for e in errors],
+        "runs_calibration": [asdict(e) for e in others],
+    }
+    missed = [v for v in verdicts if not v["met"]]
+    if strict and missed:
+        listing = "; ".join(
+            f"{v['what']}: got {v['value']:.4g} {v['unit']}, asked {v['target']:.4g}"
+            for v in missed
+        )
+        msg = f"The certificate of `{spec.name}` is refused: {listing}."
+        raise CertificateError(msg)
+    return replace(spec, certificate=certificate)
+
+
+def _verdicts(
+    errors: Sequence[RunError], wanted: CertificateTargets
+) -> list[dict[str, Any]]:
+    long = [e for e in errors if not e.is_short]
+    warm = [e for e in long if e.start_temperature_K > wanted.cold_below_K]
+    cold = [e for e in long if e.start_temperature_K <= wanted.cold_below_K]
+
+    def entry(
+        what: str, group: list[RunError], key: str, target: float, how: str
+    ) -> dict[str, Any] | None:
+        if not group:
+            return None
+        values = np.array([e.rms[key] for e in group])
+        value = float(values.max() if how == "worst" else values.mean())
+        return {
+            "id": f"{key}_{how}_{what.split()[0]}",
+            "what": f"{how} rms of {key}, {what} ({len(group)} runs)",
+            "value": value,
+            "unit": "K" if key.endswith("_K") else "V",
+            "target": target,
+            "met": value <= target,
+        }
+
+    v, pl, temperature = OUTPUTS
+    entries = [
+        entry("warm, start above 0 °C", warm, v, wanted.voltage_rms_V, "mean"),
+        entry("warm, start above 0 °C", warm, v, wanted.voltage_rms_worst_V, "worst"),
+        entry(
+            "cold, start at or below 0 °C", cold, v, wanted.voltage_rms_cold_V, "mean"
+        ),
+        entry("all", long, pl, wanted.plating_rms_V, "mean"),
+        entry("all", long, temperature, wanted.temperature_rms_K, "mean"),
+    ]
+    return [e for e in entries if e is not None]
+
+
+def _summary(errors: Sequence[RunError]) -> dict[str, Any]:
+    groups = {
+        "long": [e for e in errors if not e.is_short],
+        "short": [e for e in errors if e.is_short],
+    }
+    table: dict[str, Any] = {}
+    for label, group in groups.items():
+        table[label] = {"count": len(group)}
+        for key in OUTPUTS:
+            if not group:
+                continue
+            rms = np.array([e.rms[key] for e in group])
+            table[label][key] = {
+                "rms_mean": float(rms.mean()),
+                "rms_worst": float(rms.max()),
+                "worst_run": group[int(rms.argmax())].name,
+                "p99_worst": max(e.p99[key] for e in group),
+                "maximum": max(e.maximum[key] for e in group),
+            }
+    return table
+
+
+def _domain(runs: Sequence[Trajectory]) -> dict[str, float]:
+    """The box that the compared samples fill, trimmed by 0.1 % at each side."""
+
+    def pool(values: list[Array]) -> Array:
+        return np.concatenate(
+            [v[r.is_valid] for v, r in zip(values, runs, strict=True)]
+        )
+
+    temperature = pool([r.series["temperature_K"] for r in runs])
+    soc = pool([r.series["soc"] for r in runs])
+    capacity_Ah = float(runs[0].labels.get("nominal_capacity_Ah", 5.0))
+    rate = pool([r.current_A for r in runs]) / capacity_Ah
+    low, high = 0.001, 0.999
+    return {
+        "temperature_minimum_K": float(np.quantile(temperature, low)),
+        "temperature_maximum_K": float(np.quantile(temperature, high)),
+        "discharge_rate_maximum": float(np.quantile(rate, high)),
+        "charge_rate_maximum": float(-np.quantile(rate, low)),
+        "soc_minimum": float(np.quantile(soc, low)),
+        "soc_maximum": float(np.quantile(soc, high)),
+    }
