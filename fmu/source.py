@@ -1,0 +1,196 @@
+"""What goes into an FMU: C source and XML files, made from one table of variables.
+
+The value reference of a variable is its row: inputs, then outputs, then parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import math
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Literal, TypeAlias, final
+
+import casadi as ca
+import jinja2
+
+from packtwin.twin.c_code import generate_c
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.step_map import StepMap
+from packtwin.twin.units import UNITS
+from packtwin.twin.variable import Variable
+
+__all__ = ["FmuSource", "render_source"]
+
+_Role: TypeAlias = Literal["input", "output", "parameter"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FmuSource:
+    """The generated files of one FMU.
+
+    Attributes:
+        identifier: Model identifier, also the name of the library.
+        token: The guid that ties description and binary together.
+        c_source: One C99 translation unit.
+        model_description: `modelDescription.xml`.
+        build_description: `sources/buildDescription.xml`.
+        license: `documentation/licenses/license.txt`.
+    """
+
+    identifier: str
+    token: str
+    c_source: str
+    model_description: str
+    build_description: str
+    license: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One exported variable, as both templates need it."""
+
+    reference: int
+    name: str
+    unit: str
+    causality: _Role
+    variability: str
+    initial: str
+    c_kind: str
+    description: str
+    start: float
+    minimum: float
+    maximum: float
+    nominal: float
+    is_bounded_below: bool
+    is_bounded_above: bool
+
+
+def render_source(step_map: StepMap, *, description: str = "") -> FmuSource:
+    """Render all generated files of the FMU of a step map."""
+    interface = step_map.interface
+    if not interface.outputs:
+        msg = f"Step map `{step_map.name}` has no outputs; an FMU needs at least one."
+        raise InterfaceError(msg)
+    rows = _table(step_map)
+    code = generate_c(step_map, is_static=True).source
+    context: dict[str, Any] = {
+        "identifier": step_map.name,
+        "tool": f"packtwin {version('packtwin')}",
+        "description": description,
+        "variables": rows,
+        "n_inputs": len(interface.inputs),
+        "n_memory": len(step_map.memory),
+        "units": [UNITS[name] for name in sorted({row.unit for row in rows})],
+        "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
+        "outputs": _structure(step_map),
+    }
+    parts = [_template(name) for name in ("prologue.h", "fmi2_types.h", "model.h.j2")]
+    parts += [
+        _template(name)
+        for name in ("fmi2_instance.h", "fmi2_functions.c", "fmi2_stepping.c")
+    ]
+    digest = hashlib.sha256(
+        "\0".join([code, *parts, repr([asdict(row) for row in rows])]).encode()
+    ).hexdigest()
+    token = "-".join(
+        (digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])
+    )
+    context["token"] = f"{{{token}}}"
+    prologue, types, model, *functions = parts
+    c_source = "".join([prologue, code, types, _render(model, context), *functions])
+    return FmuSource(
+        identifier=step_map.name,
+        token=context["token"],
+        c_source=c_source,
+        model_description=_render(_template("modelDescription.xml.j2"), context, True),
+        build_description=_render(_template("buildDescription.xml.j2"), context, True),
+        license=_template("license.txt"),
+    )
+
+
+def _table(step_map: StepMap) -> list[_Row]:
+    interface = step_map.interface
+    groups: tuple[tuple[_Role, tuple[Variable, ...]], ...] = (
+        ("input", interface.inputs),
+        ("output", interface.outputs),
+        ("parameter", interface.parameters),
+    )
+    pairs = [(role, v) for role, variables in groups for v in variables]
+    return [_row(i, role, v) for i, (role, v) in enumerate(pairs)]
+
+
+def _row(reference: int, role: _Role, v: Variable) -> _Row:
+    if role == "parameter":
+        variability = "tunable" if v.variability == "tunable" else "fixed"
+        c_kind = f"PT_{variability.upper()}"
+    else:
+        variability = "discrete" if v.variability == "discrete" else "continuous"
+        c_kind = f"PT_{role.upper()}"
+    text = v.description.strip()
+    if v.sampling == "mean" and role == "output":
+        text = f"{text} (mean over the step)".strip()
+    return _Row(
+        reference=reference,
+        name=v.name,
+        unit=v.unit,
+        causality=role,
+        variability=variability,
+        initial={"input": "", "output": "calculated", "parameter": "exact"}[role],
+        c_kind=c_kind,
+        description=text,
+        start=v.start,
+        minimum=v.minimum,
+        maximum=v.maximum,
+        nominal=v.nominal,
+        is_bounded_below=math.isfinite(v.minimum),
+        is_bounded_above=math.isfinite(v.maximum),
+    )
+
+
+def _structure(step_map: StepMap) -> list[dict[str, Any]]:
+    """Return each output's 1-based index and exact dependencies."""
+    interface = step_map.interface
+    n_u, n_y = len(interface.inputs), len(interface.outputs)
+    on_inputs = _dependencies(step_map.initialize, 0, 1)
+    on_parameters = _dependencies(step_map.initialize, 1, 1)
+    rows = []
+    for i in range(n_y):
+        inputs = [j + 1 for j in on_inputs[i]]
+        parameters = [n_u + n_y + j + 1 for j in on_parameters[i]]
+        rows.append(
+            {"index": n_u + i + 1, "inputs": inputs, "knowns": inputs + parameters}
+        )
+    return rows
+
+
+def _dependencies(function: ca.Function, i_in: int, i_out: int) -> list[list[int]]:
+    """Return for each element of an output the elements of an input it depends on."""
+    found: list[list[int]] = [[] for _ in range(function.numel_out(i_out))]
+    if function.numel_in(i_in):
+        rows, columns = function.jac_sparsity(i_out, i_in).get_triplet()
+        for row, column in zip(rows, columns, strict=True):
+            found[row].append(column)
+    return [sorted(columns) for columns in found]
+
+
+def _template(name: str) -> str:
+    folder = importlib.resources.files("packtwin.fmu.templates")
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _render(text: str, context: dict[str, Any], is_xml: bool = False) -> str:
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=is_xml, keep_trailing_newline=True
+    )
+    environment.filters["c_double"] = _c_double
+    return environment.from_string(text).render(context)
+
+
+def _c_double(value: float) -> str:
+    if math.isfinite(value):
+        return repr(float(value))
+    return "-DBL_MAX" if value < 0 else "DBL_MAX"

@@ -1,0 +1,1 @@
+"""The C and XML templates that `packtwin.fmu.source` fills."""

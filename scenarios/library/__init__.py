@@ -1,0 +1,1 @@
+"""Shipped scenarios, cycles, vehicles and surrogates."""

@@ -1,0 +1,183 @@
+"""Models with closed forms, and their FMUs, made once per session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import casadi as ca
+import numpy as np
+import pytest
+
+from packtwin.fmu.archive import write_archive
+from packtwin.fmu.compiler import find_compiler
+from packtwin.fmu.export import export_fmu
+from packtwin.twin.integrate import integrate
+from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
+from packtwin.twin.step_map import StepMap
+from packtwin.twin.variable import Interface, Variable
+
+
+@pytest.fixture(scope="session")
+def rc_step_map() -> StepMap:
+    """Resistor and capacitor in series at a voltage source."""
+    interface = Interface(
+        inputs=(Variable(name="source_voltage_V", start=1.0),),
+        outputs=(
+            Variable(name="capacitor_voltage_V", description='At "C" & <ground>.'),
+            Variable(name="current_A", sampling="mean"),
+        ),
+        parameters=(
+            Variable(
+                name="resistance_Ohm", start=2.0, minimum=1e-6, variability="tunable"
+            ),
+            Variable(
+                name="capacitance_F", start=3.0, minimum=1e-6, variability="fixed"
+            ),
+        ),
+    )
+    states = (Variable(name="voltage_V"),)
+    x, xs = names_to_symbols(states, "x")
+    u, us = names_to_symbols(interface.inputs, "u")
+    p, ps = names_to_symbols(interface.parameters, "p")
+    current = (us["source_voltage_V"] - xs["voltage_V"]) / ps["resistance_Ohm"]
+    model = model_from_expressions(
+        "RcCircuit",
+        interface,
+        states,
+        symbols=(ca.SX.sym("t"), x, u, p),
+        rhs={"voltage_V": current / ps["capacitance_F"]},
+        outputs={"capacitor_voltage_V": xs["voltage_V"], "current_A": current},
+        initial={"voltage_V": ca.SX(0)},
+    )
+    return integrate(model, symbol=ca.SX)
+
+
+@pytest.fixture(scope="session")
+def heat_step_map() -> StepMap:
+    """A lump with a heat source, cooled by ambient."""
+    interface = Interface(
+        inputs=(
+            Variable(name="heat_W"),
+            Variable(name="ambient_temperature_K", start=300.0),
+        ),
+        outputs=(Variable(name="temperature_K", start=300.0),),
+        parameters=(
+            Variable(name="heat_capacity_J_per_K", start=500.0),
+            Variable(name="conductance_W_per_K", start=2.0),
+            Variable(name="start_temperature_K", start=310.0),
+        ),
+    )
+    states = (Variable(name="lump_temperature_K", start=300.0),)
+    x, xs = names_to_symbols(states, "x")
+    u, us = names_to_symbols(interface.inputs, "u")
+    p, ps = names_to_symbols(interface.parameters, "p")
+    temperature = xs["lump_temperature_K"]
+    loss = ps["conductance_W_per_K"] * (temperature - us["ambient_temperature_K"])
+    model = model_from_expressions(
+        "LumpedHeat",
+        interface,
+        states,
+        symbols=(ca.SX.sym("t"), x, u, p),
+        rhs={"lump_temperature_K": (us["heat_W"] - loss) / ps["heat_capacity_J_per_K"]},
+        outputs={"temperature_K": temperature},
+        initial={"lump_temperature_K": ps["start_temperature_K"]},
+    )
+    return integrate(model)
+
+
+@pytest.fixture(scope="session")
+def network_step_map() -> StepMap:
+    """A tanh network as right-hand side, in MX, with mean outputs and substeps."""
+    rng = np.random.default_rng(0)
+    w1, w2 = ca.DM(rng.normal(size=(8, 4))), ca.DM(rng.normal(size=(3, 8)))
+    t, x, u, p = (ca.MX.sym(n, k) for n, k in (("t", 1), ("x", 3), ("u", 1), ("p", 1)))
+    hidden = ca.tanh(ca.mtimes(w1, ca.vertcat(x, u)))
+    rhs = p * ca.mtimes(w2, hidden) - x + ca.sin(t)
+    outputs = ca.vertcat(x[0] * u, ca.sumsqr(x), ca.exp(-x[1]), x[2])
+    model = Model(
+        name="Network",
+        interface=Interface(
+            inputs=(Variable(name="current_A"),),
+            outputs=(
+                Variable(name="power_W", sampling="mean"),
+                Variable(name="energy_J"),
+                Variable(name="rate", sampling="mean"),
+                Variable(name="state[3]"),
+            ),
+            parameters=(Variable(name="gain", start=0.5, variability="tunable"),),
+        ),
+        states=tuple(Variable(name=f"x{i}") for i in range(3)),
+        rhs=ca.Function("f", [t, x, u, p], [rhs]),
+        outputs=ca.Function("g", [t, x, u, p], [outputs]),
+        initial=ca.Function("x0", [u, p], [ca.DM([0.1, -0.2, 0.3])]),
+    )
+    return integrate(model, substep_s=0.05)
+
+
+@pytest.fixture(scope="session")
+def root_step_map() -> StepMap:
+    """The square root of a falling level: refuses to step below zero."""
+    t, x, u, p = (ca.MX.sym(n, k) for n, k in (("t", 1), ("x", 1), ("u", 1), ("p", 0)))
+    model = Model(
+        name="Root",
+        interface=Interface(
+            inputs=(Variable(name="outflow"),), outputs=(Variable(name="root"),)
+        ),
+        states=(Variable(name="level"),),
+        rhs=ca.Function("f", [t, x, u, p], [-u]),
+        outputs=ca.Function("g", [t, x, u, p], [ca.sqrt(x)]),
+        initial=ca.Function("x0", [u, p], [ca.DM(1.0)]),
+    )
+    return integrate(model)
+
+
+@pytest.fixture(scope="session")
+def fmu_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fmus")
+
+
+@pytest.fixture(scope="session")
+def rc_fmu(rc_step_map: StepMap, fmu_folder: Path) -> Path:
+    return export_fmu(
+        rc_step_map,
+        fmu_folder / "rc.fmu",
+        description="RC circuit",
+        documentation={"certificate.json": '{"voltage_error_V": 1e-3}'},
+        resources={"table.csv": b"1,2\n"},
+    )
+
+
+@pytest.fixture(scope="session")
+def heat_fmu(heat_step_map: StepMap, fmu_folder: Path) -> Path:
+    return export_fmu(heat_step_map, fmu_folder / "heat.fmu")
+
+
+@pytest.fixture(scope="session")
+def network_fmu(network_step_map: StepMap, fmu_folder: Path) -> Path:
+    return export_fmu(network_step_map, fmu_folder / "network.fmu")
+
+
+@pytest.fixture(scope="session")
+def root_fmu(root_step_map: StepMap, fmu_folder: Path) -> Path:
+    return export_fmu(root_step_map, fmu_folder / "root.fmu")
+
+
+@pytest.fixture(scope="session")
+def vendor_fmu(fmu_folder: Path) -> Path:
+    """An FMU that is not ours: other units, integers, booleans, partial steps."""
+    source = Path(__file__).parent / "vendor"
+    library = fmu_folder / "Vendor.so"
+    compiler = find_compiler()
+    visible = type(compiler)(
+        command=compiler.command, extra_flags=("-fvisibility=default",)
+    )
+    visible.compile_library(source / "Vendor.c", library)
+    path = fmu_folder / "vendor.fmu"
+    write_archive(
+        path,
+        {
+            "modelDescription.xml": (source / "modelDescription.xml").read_bytes(),
+            "binaries/linux64/Vendor.so": library.read_bytes(),
+        },
+    )
+    return path
