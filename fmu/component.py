@@ -78,12 +78,16 @@ class FmuComponent:
         self._mapped = read_interface(
             description, self._path, parameters=parameters or {}, names=names or {}
         )
-        library = find_library(self._path, identifier)
+        self._library = find_library(self._path, identifier)
+        self._token, self._extract_dir = description.guid, extract_dir
+        self._load()
+
+    def _load(self) -> None:
         with ExitStack() as stack:
-            folder = unpack(self._path, extract_dir, stack)
+            folder = unpack(self._path, self._extract_dir, stack)
             self._instance = FmuInstance(
-                folder / library,
-                token=description.guid,
+                folder / self._library,
+                token=self._token,
                 name=self._name,
                 resources=folder / "resources",
                 path=self._path,
@@ -133,7 +137,9 @@ class FmuComponent:
         return self._mapped.feedthrough
 
     def initialize(self, tick: int, u: Vector) -> Vector:
-        """Start, or start over, at `tick` with inputs `u`."""
+        """Start, or start over, at `tick` with inputs `u`; reopens after `close`."""
+        if not self._instance.is_open:
+            self._load()
         instance = self._open_instance()
         instance.log.clear()
         if self._is_started:
@@ -244,7 +250,7 @@ class FmuComponent:
 
     def _open_instance(self) -> FmuInstance:
         if not self._instance.is_open:
-            msg = f"`{self.name}` is closed; make a new `FmuComponent`."
+            msg = f"`{self.name}` is closed; call `initialize` first."
             raise FmuError(msg)
         return self._instance
 

@@ -217,6 +217,7 @@ def _collect(
         "heat_mixing_W": total("heat_mixing_W") * parallel,
         "heat_interconnect_W": wire_W,
         "heat_cell_to_coolant_W": total("heat_cell_to_coolant_W") * parallel + wire_W,
+        "stored_heat_J": total("stored_heat_J") * parallel,
         "chemical_power_W": total("chemical_power_W") * parallel,
         "lithium_negative_Ah": each("stoichiometry_negative_mean")[0]
         * c.negative_capacity_Ah

@@ -90,6 +90,7 @@ def pack_interface(spec: SurrogateSpec, layout: PackLayout) -> Interface:
                 "Heat of cells and connections into the coolant.",
                 mean=True,
             ),
+            out("stored_heat_J", "Heat content of all cells; 0 at the reference."),
             out("chemical_power_W", "What chemistry gives up.", mean=True),
             out("lithium_negative_Ah", "Lithium in the negative electrodes."),
             out("lithium_positive_Ah", "Lithium in the positive electrodes."),

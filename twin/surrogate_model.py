@@ -198,6 +198,10 @@ def cell_interface() -> Interface:
             Variable(name="stoichiometry_positive_surface"),
             Variable(name="stoichiometry_negative_mean"),
             Variable(name="stoichiometry_positive_mean"),
+            Variable(
+                name="stored_heat_J",
+                description="Heat content over that at the reference temperature.",
+            ),
         ),
         parameters=(
             Variable(
@@ -305,6 +309,7 @@ def cell_model(spec: SurrogateSpec) -> Model:
         "stoichiometry_positive_surface": out.stoichiometry_positive_surface,
         "stoichiometry_negative_mean": mean_n,
         "stoichiometry_positive_mean": mean_p,
+        "stored_heat_J": X["heat_content_J"],
     }
     return model_from_expressions(
         spec.name,

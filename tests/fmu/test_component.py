@@ -141,8 +141,10 @@ def test_close_is_idempotent_and_removes_the_folder(
     assert list(temporary_folders.iterdir()) == []
     with pytest.raises(FmuError, match="is closed"):
         fmu.step(0, H, np.array([1.0]))
-    with pytest.raises(FmuError, match="is closed"):
-        fmu.initialize(0, np.array([1.0]))
+    fmu.initialize(0, np.array([1.0]))
+    assert len(list(temporary_folders.iterdir())) == 1
+    fmu.close()
+    assert list(temporary_folders.iterdir()) == []
 
 
 @pytest.mark.fmu

@@ -1,0 +1,255 @@
+"""What every `Component` promises; add a factory to `FACTORIES` to have it checked.
+
+A factory makes a fresh component that can run from 0 s to 10 s with inputs near their
+start values.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import casadi as ca
+import numpy as np
+import pytest
+
+from packtwin.cosim.function_component import PeriodicComponent
+from packtwin.cosim.sources import SignalSource
+from packtwin.fmu.component import FmuComponent
+from packtwin.fmu.export import export_fmu
+from packtwin.twin.component import Component, StepMapComponent, ticks
+from packtwin.twin.integrate import integrate
+from packtwin.twin.model import model_from_expressions, names_to_symbols
+from packtwin.twin.step_map import StepMap, StepStatus
+from packtwin.twin.units import unit_of_name
+from packtwin.twin.variable import Interface, Variable
+
+
+def step_map_component() -> Component:
+    return StepMapComponent(circuit())
+
+
+def circuit() -> StepMap:
+    """A resistor and a capacitor at a voltage; the resistor feeds through."""
+    interface = Interface(
+        inputs=(Variable(name="voltage_V", start=1.0),),
+        outputs=(
+            Variable(name="capacitor_V"),
+            Variable(name="current_A"),
+            Variable(name="mean_A", sampling="mean"),
+        ),
+        parameters=(Variable(name="resistance_Ohm", start=2.0),),
+    )
+    states = (Variable(name="state_V"),)
+    t = ca.SX.sym("t")
+    x, at = names_to_symbols(states, "x")
+    u, by = names_to_symbols(interface.inputs, "u")
+    p, of = names_to_symbols(interface.parameters, "p")
+    current = (by["voltage_V"] - at["state_V"]) / of["resistance_Ohm"]
+    model = model_from_expressions(
+        "circuit",
+        interface,
+        states,
+        symbols=(t, x, u, p),
+        rhs={"state_V": current},
+        outputs={"capacitor_V": at["state_V"], "current_A": current, "mean_A": current},
+        initial={"state_V": ca.SX(0)},
+    )
+    return integrate(model, symbol=ca.SX)
+
+
+def signal_source() -> Component:
+    draw = np.random.default_rng(0).normal(size=(2, 21))
+    columns = {"speed_m_per_s": draw[0], "power_W": draw[1]}
+    return SignalSource("cycle", np.linspace(0.0, 10.0, 21), columns, mean=("power_W",))
+
+
+def periodic_component() -> Component:
+    """A sampled sum that changes its memory in place."""
+    interface = Interface(
+        inputs=(Variable(name="error_A"),), outputs=(Variable(name="order_A"),)
+    )
+
+    def add(time_s, u, memory):
+        memory["sum"] += u[0] + time_s
+        return [memory["sum"]], memory
+
+    return PeriodicComponent("law", interface, 0.7, add, memory={"sum": 0.0})
+
+
+@cache
+def circuit_fmu() -> Path:
+    """The circuit of `step_map_component` as a file."""
+    folder = Path(tempfile.mkdtemp(prefix="packtwin-contract-"))
+    return export_fmu(circuit(), folder / "circuit.fmu")
+
+
+def fmu_component() -> Component:
+    return FmuComponent(circuit_fmu())
+
+
+FACTORIES = [step_map_component, signal_source, periodic_component, fmu_component]
+Factory = Callable[[], Component]
+
+STEP = ticks(0.5)
+
+
+@pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)
+def factory(request) -> Factory:
+    return request.param
+
+
+@pytest.fixture
+def component(factory):
+    component = factory()
+    yield component
+    component.close()
+
+
+def inputs(component: Component, k: int) -> np.ndarray:
+    """Inputs of step k: the starts, moved by up to a hundredth of the nominal."""
+    variables = component.interface.inputs
+    moves = np.random.default_rng(k).uniform(-0.01, 0.01, len(variables))
+    return np.array(
+        [
+            np.clip(v.start + move * v.nominal, v.minimum, v.maximum)
+            for v, move in zip(variables, moves, strict=True)
+        ]
+    )
+
+
+def run(component: Component, first: int = 0, last: int = 12) -> np.ndarray:
+    """Outputs of steps `first` to `last`."""
+    rows = []
+    for k in range(first, last):
+        report = component.step(k * STEP, (k + 1) * STEP, inputs(component, k))
+        assert report.status is StepStatus.OK, report.message
+        assert report.end_tick == (k + 1) * STEP
+        rows.append(np.array(report.outputs))
+    return np.array(rows)
+
+
+def start(component: Component) -> np.ndarray:
+    return np.array(component.initialize(0, inputs(component, 0)))
+
+
+def test_name_can_be_used_in_ports(component):
+    assert component.name
+    assert "." not in component.name
+
+
+def test_every_variable_carries_the_unit_its_name_promises(component):
+    interface = component.interface
+    for variable in (*interface.inputs, *interface.outputs, *interface.parameters):
+        assert variable.unit == unit_of_name(variable.name)
+
+
+def test_feedthrough_names_inputs_and_outputs(component):
+    interface = component.interface
+    for source, target in component.feedthrough:
+        assert source in interface.input_names
+        assert target in interface.output_names
+
+
+def test_start_outputs_change_only_with_inputs_that_feed_through(component):
+    before = start(component)
+    names = component.interface.output_names
+    for i, variable in enumerate(component.interface.inputs):
+        u = inputs(component, 0)
+        u[i] += 0.01 * variable.nominal
+        changed = np.flatnonzero(component.initialize(0, u) != before)
+        pairs = {(variable.name, names[j]) for j in changed}
+        assert pairs <= component.feedthrough
+
+
+def test_life_cycle_gives_finite_float_vectors_in_interface_order(component):
+    shape = (len(component.interface.outputs),)
+    first = component.initialize(0, inputs(component, 0))
+    assert first.shape == shape
+    report = component.step(0, STEP, inputs(component, 0))
+    for outputs in (first, report.outputs):
+        assert outputs.shape == shape
+        assert outputs.dtype == np.float64
+        assert np.isfinite(outputs).all()
+
+
+def test_inputs_are_neither_changed_nor_kept(component, factory):
+    start(component)
+    u = inputs(component, 0)
+    before = u.copy()
+    component.step(0, STEP, u)
+    np.testing.assert_array_equal(u, before)
+    u[...] = 1e3  # the caller's buffer is free again
+    other = factory()
+    start(other)
+    run(other, 0, 1)
+    np.testing.assert_array_equal(run(component, 1, 4), run(other, 1, 4))
+    other.close()
+
+
+def test_two_instances_give_the_same_bits_and_do_not_meet(component, factory):
+    other = factory()
+    assert (start(component) == start(other)).all()
+    rows, others = [], []
+    for k in range(12):
+        rows.append(run(component, k, k + 1))
+        others.append(run(other, k, k + 1))
+    np.testing.assert_array_equal(rows, others)
+    other.close()
+
+
+def test_initializing_again_equals_a_fresh_component(component):
+    first, rows = start(component), run(component)
+    np.testing.assert_array_equal(start(component), first)
+    np.testing.assert_array_equal(run(component), rows)
+
+
+def test_initializing_twice_without_a_step_changes_nothing(component):
+    first = start(component)
+    component.initialize(0, inputs(component, 5))
+    np.testing.assert_array_equal(start(component), first)
+    rows = run(component)
+    start(component)
+    np.testing.assert_array_equal(run(component), rows)
+
+
+def test_a_rewound_component_replays_bit_by_bit_and_twice(component):
+    if not component.capabilities.can_rewind:
+        pytest.skip("cannot rewind")
+    start(component)
+    run(component, 0, 3)
+    state = component.save()
+    rows = run(component, 3, 12)
+    for _ in range(2):
+        component.restore(state)
+        np.testing.assert_array_equal(run(component, 3, 12), rows)
+
+
+def test_closing_twice_is_fine(component):
+    start(component)
+    component.close()
+    component.close()
+
+
+def test_closing_before_the_start_is_fine(component):
+    component.close()
+
+
+def test_a_closed_component_can_start_over(component):
+    first, rows = start(component), run(component)
+    component.close()
+    np.testing.assert_array_equal(start(component), first)
+    np.testing.assert_array_equal(run(component), rows)
+
+
+def test_steps_of_other_lengths_are_taken_as_promised(component):
+    if not component.capabilities.has_variable_step:
+        pytest.skip("takes equal steps only")
+    start(component)
+    tick = 0
+    for length in (STEP, STEP // 3, 7, 3 * STEP):
+        report = component.step(tick, tick + length, inputs(component, 0))
+        tick += length
+        assert (report.status, report.end_tick) == (StepStatus.OK, tick)
