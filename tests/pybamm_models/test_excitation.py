@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packtwin.pybamm_models.cells import find_cell
+from packtwin.pybamm_models.excitation import KINDS, Design, design_requests
+from packtwin.pybamm_models.facts import cell_facts
+
+CELL = find_cell("lg_m50_oregan2022")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    n_runs=st.integers(1, 12),
+    duration_s=st.integers(30, 2400),
+)
+def test_requests_stay_in_their_bounds(seed: int, n_runs: int, duration_s: int) -> None:
+    design = Design(seed=seed, n_runs=n_runs, duration_s=duration_s)
+    requests = design_requests(CELL, design)
+    assert len(requests) == n_runs
+    capacity_Ah = cell_facts(CELL).capacity_Ah
+    for request in requests:
+        assert request.kind in KINDS
+        assert request.time_s[0] == 0
+        assert request.time_s[-1] == duration_s
+        assert np.all(request.time_s == np.round(request.time_s))
+        assert np.all(np.abs(request.current_A) <= 15.0 * 1.2)
+        assert 0.05 <= request.start_soc <= 0.95
+        assert 263.15 <= request.start_temperature_K <= 318.15
+        assert request.coolant_temperature_K.min() >= 263.15 - 1e-9
+        assert request.coolant_temperature_K.max() <= 323.15 + 1e-9
+        assert 2.0 <= request.heat_transfer_coefficient_W_per_m2_K <= 300.0
+        grid_s = np.arange(duration_s + 1.0)
+        current_A = np.interp(grid_s, request.time_s, request.current_A)
+        passed_Ah = np.cumsum(current_A) / 3600.0
+        soc = request.start_soc - passed_Ah / capacity_Ah
+        assert soc.min() > -0.05
+        assert soc.max() < 1.05
+
+
+def test_same_seed_gives_same_currents() -> None:
+    first, second = (design_requests(CELL, Design(n_runs=6, seed=5)) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert a.name == b.name
+        assert np.array_equal(a.current_A, b.current_A)
+    (other, *_) = design_requests(CELL, Design(n_runs=6, seed=6))
+    assert not np.array_equal(other.current_A, first[0].current_A)
+
+
+def test_cold_cells_get_smaller_currents() -> None:
+    requests = design_requests(CELL, Design(n_runs=120, seed=2))
+
+    def mean_A(is_cold: bool) -> float:
+        chosen = [
+            np.abs(r.current_A).max()
+            for r in requests
+            if (r.start_temperature_K < 275.0) == is_cold
+            and r.heat_transfer_coefficient_W_per_m2_K > 30.0
+        ]
+        return float(np.mean(chosen))
+
+    assert mean_A(True) < mean_A(False)
+
+
+def test_all_kinds_and_both_signs_occur() -> None:
+    requests = design_requests(CELL, Design(n_runs=50))
+    assert {r.kind for r in requests} == set(KINDS)
+    assert min(r.current_A.min() for r in requests) < -10.0
+    assert max(r.current_A.max() for r in requests) > 10.0
