@@ -17,7 +17,7 @@ modes (C-rates filtered with time constant `tau_k`), `T` temperature,
     phi = U_n(x_sep) + (T - T_ref) dU_n/dT + eta_n + W_phi e      plating potential
     Q   = I (U - V) + I W_Q e - I T (dU_p/dT - dU_n/dT)  irreversible + reversible
 
-The rows `W` are what the network returns for the features `(x, theta, e)`: at rest
+The rows `W` are what the network returns for `(x, theta, U_n(x), U_p(y), e)`: at rest
 (`e = 0`) every correction vanishes, whatever the weights, and `V` is the open-circuit
 voltage exactly. `eta = 2 R T/F asinh(i / 2 i_0)` is Butler-Volmer kinetics with
 symmetric transfer; `tau` and `i_0` are Arrhenius-scaled. Structure after the
@@ -116,8 +116,8 @@ class CellOutputs:
 
 
 def feature_count(n_mode: int) -> int:
-    """Return the number of network features: x, theta, i and the modes."""
-    return 3 + n_mode
+    """Return the number of network features: x, theta, U_n, U_p, i and the modes."""
+    return 5 + n_mode
 
 
 def _theta(c: CellConstants, temperature_K: Scalar) -> Scalar:
@@ -177,10 +177,18 @@ def cell_outputs(  # noqa: PLR0913 (the symbols of the equations)
         current_A: Current.
         series_resistance_Ohm: Additional resistance of a weak cell or connection.
     """
-    theta = _theta(c, temperature_K)
     warm_K = temperature_K - c.reference_temperature_K
+    bulk_n = ops.table(tables["ocp_negative_V"], x)
+    bulk_p = ops.table(tables["ocp_positive_V"], y)
     excitation = [rate, *modes]
-    values = ops.corrections([(x - 0.5) * 2.0, theta, *excitation], excitation)
+    features = [
+        (x - 0.5) * 2.0,
+        _theta(c, temperature_K),
+        (bulk_n - 0.12) * 5.0,
+        (bulk_p - 3.9) * 3.0,
+        *excitation,
+    ]
+    values = ops.corrections(features, excitation)
     rows = {label: values[j] for j, label in enumerate(CORRECTIONS)}
     x_s = x + 0.1 * rows["surface_negative"]
     y_s = y + 0.1 * rows["surface_positive"]
@@ -193,8 +201,8 @@ def cell_outputs(  # noqa: PLR0913 (the symbols of the equations)
         + warm_K * (s_p - s_n)
     )
     ocv_V = (
-        ops.table(tables["ocp_positive_V"], y)
-        - ops.table(tables["ocp_negative_V"], x)
+        bulk_p
+        - bulk_n
         + warm_K * (ops.table(tables[entropy_p], y) - ops.table(tables[entropy_n], x))
     )
     eta_n = _overpotential(ops, "negative", rate, x_s, temperature_K)

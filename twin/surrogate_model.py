@@ -8,11 +8,13 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.surrogate import (
     CORRECTIONS,
     cell_derivatives,
     cell_outputs,
+    feature_count,
     mode_rates,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
@@ -238,9 +240,32 @@ def cell_interface() -> Interface:
     )
 
 
+def _check_weights(spec: SurrogateSpec) -> None:
+    n = spec.n_mode
+    sizes = {
+        "mode": (2, n),
+        "closure": (feature_count(n), len(CORRECTIONS) * (n + 1)),
+    }
+    for label, wanted in sizes.items():
+        layers = network_layers(spec.weights, label)
+        got = (layers[0][0].shape[1], layers[-1][0].shape[0]) if layers else (0, 0)
+        if got != wanted:
+            msg = (
+                f"Surrogate `{spec.name}`: network `{label}` maps {got[0]} to {got[1]} "
+                f"numbers, expected {wanted[0]} to {wanted[1]}; it was trained by "
+                "another version of packtwin, train it again."
+            )
+            raise InterfaceError(msg)
+
+
 def cell_model(spec: SurrogateSpec) -> Model:
-    """Return the cell's equations with the trained weights inside."""
+    """Return the cell's equations with the trained weights inside.
+
+    Raises:
+        InterfaceError: The weights do not fit the equations.
+    """
     c, n = spec.constants, spec.n_mode
+    _check_weights(spec)
     ops = CasadiOperations(spec.weights)
     interface, states = cell_interface(), cell_states(spec)
     x, X = names_to_symbols(states, "x", ca.MX)

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.surrogate_model import cell_model
 from packtwin.twin.surrogate_spec import SPEC_VERSION, load_spec, save_spec
 
 
@@ -40,3 +42,10 @@ def test_spec_from_the_future_is_refused(synthetic_spec, tmp_path):
     np.savez(path, **arrays)
     with pytest.raises(InterfaceError, match=rf"has spec version {SPEC_VERSION + 1}"):
         load_spec(path)
+
+
+def test_weights_of_other_equations_are_refused(synthetic_spec):
+    wrong = dict(synthetic_spec.weights)
+    wrong["closure_matrix_0"] = wrong["closure_matrix_0"][:, :-1]
+    with pytest.raises(InterfaceError, match="network `closure` maps 10 to 42 numbers"):
+        cell_model(replace(synthetic_spec, weights=wrong))

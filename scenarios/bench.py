@@ -1,0 +1,118 @@
+"""`packtwin bench NAME`: measured figures, one row each, peers in the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+from packtwin.scenarios.pipeline import write_text
+from packtwin.twin.errors import ScenarioError
+from packtwin.twin.variable import nearest_names
+
+__all__ = ["BENCHES", "BenchRow", "at_least", "at_most", "run_bench"]
+
+Progress: TypeAlias = Callable[[float, str], None]
+
+# Each module has `rows(progress) -> Sequence[BenchRow]`.
+BENCHES = {"demo": "packtwin.scenarios.bench_demo"}
+_LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "torch")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRow:
+    """One measured figure.
+
+    Attributes:
+        id: Stable name.
+        what: What was measured, in words.
+        value: The figure.
+        unit: Its unit.
+        target: What was asked, in words; empty for a peer's figure.
+        met: Whether it was reached; true for a peer's figure.
+    """
+
+    id: str
+    what: str
+    value: float
+    unit: str
+    target: str = ""
+    met: bool = True
+
+
+def at_most(
+    key: str, what: str, value: float, unit: str, limit: float, *, shown: str = ""
+) -> BenchRow:
+    """Return a row that is met when the value does not exceed the limit."""
+    return BenchRow(
+        id=key,
+        what=what,
+        value=float(value),
+        unit=unit,
+        target=shown or f"<= {limit:g}",
+        met=bool(value <= limit),
+    )
+
+
+def at_least(key: str, what: str, value: float, unit: str, limit: float) -> BenchRow:
+    """Return a row that is met when the value reaches the limit."""
+    return BenchRow(
+        id=key,
+        what=what,
+        value=float(value),
+        unit=unit,
+        target=f">= {limit:g}",
+        met=bool(value >= limit),
+    )
+
+
+def run_bench(
+    name: str, json_path: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Run a benchmark, write its figures and return them as they are written.
+
+    Args:
+        name: A key of `BENCHES`.
+        json_path: Where to write the figures; nowhere by default.
+        progress: Called with the fraction done and a message.
+
+    Raises:
+        ScenarioError: There is no such benchmark.
+    """
+    if name not in BENCHES:
+        msg = f"No benchmark `{name}`; known: {nearest_names(name, tuple(BENCHES))}."
+        raise ScenarioError(msg)
+    os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
+    module: Any = import_module(BENCHES[name])
+    rows: Sequence[BenchRow] = module.rows(progress or (lambda _share, _text: None))
+    document = {
+        "bench": name,
+        "versions": _versions(),
+        "command": " ".join(["packtwin", *sys.argv[1:]]),
+        "rows": [asdict(row) for row in rows],
+    }
+    if json_path is not None:
+        text = json.dumps(document, indent=1, allow_nan=False)
+        write_text(json_path, text + "\n")
+    return document
+
+
+def _versions() -> dict[str, str]:
+    found = {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found

@@ -1,0 +1,304 @@
+"""The command line `packtwin`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+# Before anything can import PyBaMM, here or in a worker process.
+os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
+
+import typer
+
+from packtwin.scenarios.command_group import (
+    CommandGroup,
+    ForceOption,
+    OutOption,
+    RetrainOption,
+    ScenarioArgument,
+)
+
+__all__ = ["app", "main"]
+
+
+app = typer.Typer(
+    name="packtwin",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(is_wanted: bool) -> bool:
+    if is_wanted:
+        typer.echo(f"packtwin {version('packtwin')}")
+        raise typer.Exit
+    return is_wanted
+
+
+@app.callback()
+def _packtwin(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.")
+    ] = False,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version.",
+            callback=_show_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Battery-pack digital twins: certified surrogates as FMUs, co-simulated.
+
+    A first try:
+
+    - `packtwin list` shows what is shipped.
+
+    - `packtwin run ev_fast_charge_day` runs the demo and writes a report.
+    """
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Generate data, train and certify first (needs PyBaMM and torch; "
+            "about half an hour). A killed retraining resumes.",
+        ),
+    ] = False,
+) -> None:
+    """Run the whole job, skipping what is up to date, and end in a report.
+
+    Without `--retrain` the shipped surrogate is an input, and the job is: export FMUs,
+    co-simulate with MPC and CC-CV, replay on the DFN if PyBaMM is installed, report.
+
+    Examples:
+    - `packtwin run ev_fast_charge_day`
+
+    - `packtwin run my_day.toml --out runs/my_day`
+
+    - `packtwin run my_day.toml --retrain`
+    """
+    from packtwin.scenarios.console import print_outcome, stage_progress
+    from packtwin.scenarios.simulation import read_summary
+    from packtwin.scenarios.summary import ten_lines
+
+    pipeline = _pipeline(scenario, out, is_retrained=retrain)
+    with stage_progress() as progress:
+        pipeline = replace(pipeline, progress=progress)
+        trained = ("generate", "train", "certify")
+        is_done = retrain and not any(pipeline.staleness(name) for name in trained)
+        outcomes = pipeline.run(forced=frozenset(trained if is_done else ()))
+    if not retrain:
+        typer.echo(
+            "Generate, train and certify are skipped: the surrogate is an input."
+        )
+    for outcome in outcomes:
+        print_outcome(outcome)
+    typer.echo("")
+    for line in ten_lines(read_summary(pipeline.folder)):
+        typer.echo(line)
+    typer.echo(f"\nReport: {pipeline.folder / 'report.html'}")
+
+
+@app.command()
+def generate(
+    scenario: ScenarioArgument, out: OutOption = None, force: ForceOption = False
+) -> None:
+    """Solve the DFN on the designed set and on the held-out set (needs PyBaMM).
+
+    Runs are solved in parallel, and whole files of the same request are kept: start a
+    killed generation again and it goes on. A run that fails is recorded with its
+    reason in `dataset/manifest.json`.
+
+    Example: `packtwin generate ev_fast_charge_day --out runs/retrained`
+    """
+    _one_stage("generate", scenario, out, is_retrained=True, is_forced=force)
+
+
+@app.command()
+def train(
+    scenario: ScenarioArgument, out: OutOption = None, force: ForceOption = False
+) -> None:
+    """Train the surrogate on the generated runs (needs PyBaMM and torch).
+
+    Writes `surrogate/trained.npz`: plain arrays, no torch needed to read them.
+
+    Example: `packtwin train ev_fast_charge_day --out runs/retrained`
+    """
+    _one_stage("train", scenario, out, is_retrained=True, is_forced=force)
+
+
+@app.command()
+def certify(
+    scenario: ScenarioArgument, out: OutOption = None, force: ForceOption = False
+) -> None:
+    """Measure the surrogate on runs that training never saw.
+
+    Writes `certificate.json` (errors, bounds, domain, targets) and
+    `surrogate/certified.npz`.
+
+    Example: `packtwin certify ev_fast_charge_day --out runs/retrained`
+    """
+    _one_stage("certify", scenario, out, is_retrained=True, is_forced=force)
+
+
+@app.command()
+def export(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    retrain: RetrainOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Write pack, vehicle and cooling as FMUs (needs a C compiler).
+
+    The files in `fmu/` are FMI 2.0 co-simulation FMUs without any Python inside.
+
+    Example: `packtwin export ev_fast_charge_day --out runs/demo`
+    """
+    _one_stage("export", scenario, out, is_retrained=retrain, is_forced=force)
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    retrain: RetrainOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Co-simulate the exported FMUs with MPC and with CC-CV, and replay on the DFN.
+
+    Writes `result_mpc.parquet`, `result_cccv.parquet`, `replay_*.parquet` and
+    `summary.json`. The replay needs PyBaMM and is left out without it.
+
+    Example: `packtwin simulate ev_fast_charge_day --out runs/demo`
+    """
+    _one_stage("simulate", scenario, out, is_retrained=retrain, is_forced=force)
+
+
+@app.command()
+def report(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    retrain: RetrainOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Write `report.html`, one self-contained page, from a simulated run folder.
+
+    Example: `packtwin report ev_fast_charge_day --out runs/demo`
+    """
+    folder = _one_stage("report", scenario, out, is_retrained=retrain, is_forced=force)
+    typer.echo(f"Report: {folder / 'report.html'}")
+
+
+@app.command(name="list")
+def list_shipped() -> None:
+    """List the scenarios, cells, surrogates, vehicles and cycles packtwin knows.
+
+    Every name can be used in a scenario file; vehicles and cycles may be files of your
+    own as well. Example: `packtwin list`
+    """
+    from packtwin.scenarios.console import print_listing
+    from packtwin.scenarios.inspection import shipped
+
+    for listing in shipped():
+        print_listing(listing)
+
+
+@app.command()
+def info(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An FMU (.fmu), surrogate (.npz), result (.parquet) or scenario "
+            "(.toml).",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Say what a file is: ports and units, certificate, series, settings.
+
+    Examples:
+    - `packtwin info runs/demo/fmu/pack.fmu` (any vendor's FMU; it is validated too)
+
+    - `packtwin info runs/demo/result.parquet`
+    """
+    from packtwin.scenarios.console import print_listing
+    from packtwin.scenarios.inspection import describe_file
+
+    for listing in describe_file(file):
+        print_listing(listing)
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Which bench, such as `demo`.", show_default=False
+        ),
+    ],
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the figures here as JSON."),
+    ] = None,
+) -> None:
+    """Measure packtwin against its targets: prints a table, writes the figures.
+
+    Example: `packtwin bench demo --json demo.json`
+    """
+    from packtwin.scenarios.bench import run_bench
+    from packtwin.scenarios.console import bench_listing, print_listing, stage_progress
+
+    with stage_progress() as progress:
+        document = run_bench(
+            name, json_path, lambda share, text: progress(name, share, text)
+        )
+    print_listing(bench_listing(document))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _pipeline(source: str, out: Path | None, *, is_retrained: bool) -> Any:
+    from packtwin.scenarios.loading import load_scenario
+    from packtwin.scenarios.pipeline import Pipeline
+    from packtwin.scenarios.stages import ScenarioStages
+
+    scenario = load_scenario(source)
+    stages = ScenarioStages(scenario, is_retrained=is_retrained).stages()
+    folder = (out or Path("runs") / scenario.name).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return Pipeline(folder=folder, stages=stages)
+
+
+def _one_stage(
+    name: str, source: str, out: Path | None, *, is_retrained: bool, is_forced: bool
+) -> Path:
+    from packtwin.scenarios.console import print_outcome, stage_progress
+
+    pipeline = _pipeline(source, out, is_retrained=is_retrained)
+    with stage_progress() as progress:
+        pipeline = replace(pipeline, progress=progress)
+        outcome = pipeline.run_stage(name, is_forced=is_forced)
+    print_outcome(outcome)
+    return Path(pipeline.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Retraining: generate runs, train a surrogate on them, certify it on others.
+
+PyBaMM and torch are imported only inside the stages that need them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from packtwin.pybamm_models.cells import find_cell
+from packtwin.scenarios.adapters import (
+    cell_constants,
+    cell_tables,
+    trajectory,
+)
+from packtwin.scenarios.fingerprints import stage_fingerprint
+from packtwin.scenarios.pipeline import Progress, write_text
+from packtwin.scenarios.scenario import Scenario
+from packtwin.scenarios.truth import dataset_plan, evaluation_plan
+from packtwin.twin.errors import PackTwinError, ScenarioError
+from packtwin.twin.surrogate_spec import load_spec, save_spec
+from packtwin.twin.trajectory import Trajectory
+
+__all__ = ["certify_on_runs", "generate_runs", "require_extra", "train_on_runs"]
+
+_FINE_POINTS = 2001  # of the facts' tables, for smooth splines
+
+
+def require_extra(module: str, extra: str, what: str) -> None:
+    """Refuse to go on without an optional library, naming the extra to install."""
+    if module == "pybamm":
+        os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
+    if find_spec(module) is None:
+        msg = (
+            f"{what} needs `{module}`, which is not installed; "
+            f'run `pip install "packtwin[{extra}]"`.'
+        )
+        raise PackTwinError(msg)
+
+
+def generate_runs(
+    scenario: Scenario, folder: Path, progress: Progress
+) -> Sequence[Path]:
+    """Solve the designed and the held-out runs; whole files are kept."""
+    require_extra("pybamm", "physics", "Stage `generate`")
+    from packtwin.pybamm_models.dataset import generate
+
+    cell = find_cell(scenario.cell.name)
+    plans = (dataset_plan(scenario), evaluation_plan(scenario))
+    total = sum(len(plan.requests) for plan in plans)
+    outputs: list[Path] = []
+    done = 0
+    for plan in plans:
+        outcomes = generate(
+            cell,
+            plan.requests,
+            folder / plan.name,
+            n_processes=scenario.dataset.n_process,
+            description=plan.description,
+            progress=_counted(progress, done, total),
+        )
+        done += len(plan.requests)
+        outputs += [
+            folder / plan.name / f"{outcome.name}.npz"
+            for outcome in outcomes
+            if outcome.status != "failed"
+        ]
+        outputs.append(folder / plan.name / "manifest.json")
+    return outputs
+
+
+def train_on_runs(
+    scenario: Scenario, folder: Path, progress: Progress
+) -> Sequence[Path]:
+    """Train a surrogate on the designed runs but for the calibration ones."""
+    require_extra("pybamm", "physics", "Stage `train`")
+    require_extra("torch", "train", "Stage `train`")
+    from packtwin.pybamm_models.facts import cell_facts
+    from packtwin.twin.training import TrainingConfig, train_surrogate
+
+    s = scenario
+    cell = find_cell(s.cell.name)
+    facts = cell_facts(cell, _FINE_POINTS)
+    training, _ = _split(scenario, folder)
+    spec = train_surrogate(
+        s.cell.name,
+        cell_constants(cell, facts),
+        cell_tables(facts),
+        training,
+        TrainingConfig(seed=s.header.seed, **s.training.model_dump()),
+        provenance={
+            "scenario": s.name,
+            "dataset_fingerprint": stage_fingerprint(s, "generate", is_retrained=True),
+            "command": f"packtwin train {s.name}",
+        },
+        progress=progress,
+    )
+    path = folder / "surrogate" / "trained.npz"
+    save_spec(spec, path)
+    return [path]
+
+
+def certify_on_runs(
+    scenario: Scenario, folder: Path, progress: Progress
+) -> Sequence[Path]:
+    """Attach a certificate from the held-out and calibration runs."""
+    from packtwin.twin.certificate import CertificateTargets, certify
+
+    c = scenario.certification
+    _, calibration = _split(scenario, folder)
+    spec = certify(
+        load_spec(folder / "surrogate" / "trained.npz"),
+        _trajectories(scenario, folder / "evaluation"),
+        calibration=calibration,
+        targets=CertificateTargets(**c.targets.model_dump()),
+        strict=c.is_strict,
+        progress=progress,
+    )
+    path = folder / "surrogate" / "certified.npz"
+    save_spec(spec, path)
+    certificate = folder / "certificate.json"
+    write_text(certificate, json.dumps(spec.certificate, indent=1) + "\n")
+    return [path, certificate]
+
+
+def _counted(progress: Progress, before: int, total: int) -> Any:
+    """Return a data set's progress callback that counts on from `before`."""
+
+    def report(done: int, _count: int, outcome: Any) -> None:
+        progress((before + done) / total, f"{outcome.name}: {outcome.status}")
+
+    return report
+
+
+def _split(
+    scenario: Scenario, folder: Path
+) -> tuple[list[Trajectory], list[Trajectory]]:
+    """Return training and calibration runs; the last designed ones calibrate."""
+    runs = _trajectories(scenario, folder / "dataset")
+    n = scenario.certification.n_calibration_run
+    if n >= len(runs):
+        msg = (
+            f"Scenario `{scenario.name}`: "
+            f"`certification.n_calibration_run` is {n}, but only {len(runs)} "
+            "designed runs succeeded; lower it or raise `dataset.n_run`."
+        )
+        raise ScenarioError(msg)
+    return runs[: len(runs) - n], runs[len(runs) - n :]
+
+
+def _trajectories(scenario: Scenario, folder: Path) -> list[Trajectory]:
+    require_extra("pybamm", "physics", "Reading a data set")
+    from packtwin.pybamm_models.dataset import load
+
+    cell = find_cell(scenario.cell.name)
+    made = [trajectory(run, cell) for run in load(folder) if len(run.time_s) > 2]
+    return [run for run in made if run.is_valid.sum() > 2]
