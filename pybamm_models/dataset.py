@@ -134,12 +134,22 @@ def _solve_all(
         for request in requests:
             yield _solve_one(cell, request, directory)
         return
+    # Workers are renewed by a new pool now and then, because PyBaMM keeps memory;
+    # `max_tasks_per_child` deadlocks in Python 3.11 (cpython issue 115634).
+    size = n_processes * _RUNS_PER_PROCESS
+    for begin in range(0, len(requests), size):
+        yield from _solve_batch(
+            cell, requests[begin : begin + size], directory, n_processes
+        )
+
+
+def _solve_batch(
+    cell: Cell, requests: Sequence[Request], directory: Path, n_processes: int
+) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
     with (
         _one_thread_each(),
-        ProcessPoolExecutor(
-            n_processes, mp_context=context, max_tasks_per_child=_RUNS_PER_PROCESS
-        ) as pool,
+        ProcessPoolExecutor(n_processes, mp_context=context) as pool,
     ):
         futures = {
             pool.submit(_solve_one, cell, request, directory): request

@@ -80,8 +80,8 @@ class TrainingSection(Section):
 
     n_mode: int = Field(default=8, ge=1, le=64)
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (28, 28)
-    iterations: int = Field(default=8000, ge=1)
-    rollout_iterations: int = Field(default=150, ge=0)
+    iterations: int = Field(default=6000, ge=1)
+    rollout_iterations: int = Field(default=80, ge=0)
     rollout_window_s: Positive = 120.0
     learning_rate: Positive = 4e-3
     samples: int = Field(default=200, ge=1)
