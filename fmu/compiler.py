@@ -22,7 +22,7 @@ _N_MESSAGE_LINES = 12
 # model's on every machine. errno is never read.
 _FLAGS = (
     "-std=c99",
-    "-O2",
+    "-O3",
     "-fPIC",
     "-shared",
     "-fvisibility=hidden",

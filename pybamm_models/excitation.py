@@ -32,9 +32,14 @@ _HOT_K, _HOTTEST_K = 316.0, 330.0
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Ranges of a training set; every run lasts `duration_s`."""
+    """Ranges of a training set; every run lasts `duration_s`.
+
+    `n_deep` more runs are single levels that end near an end of the window: cheap, and
+    where the open-circuit voltage is steepest.
+    """
 
     n_runs: int = 200
+    n_deep: int = 60
     duration_s: int = 1800
     seed: int = 1
     soc_min: float = 0.05
@@ -48,16 +53,19 @@ class Design:
 
 
 def design_requests(cell: Cell, design: Design) -> tuple[Request, ...]:
-    """Return `design.n_runs` requests; the same design gives the same ones.
+    """Return the requests of a design; the same design gives the same ones.
 
-    Start SOC, temperatures, heat transfer and amplitude are a Latin hypercube.
+    The `n_deep` single levels come first, then the `n_runs` designed runs, whose start
+    SOC, temperatures, heat transfer and amplitude are a Latin hypercube.
     """
     facts = cell_facts(cell)
     sampler = qmc.LatinHypercube(d=6, rng=np.random.default_rng(design.seed))
     samples = sampler.random(design.n_runs)
     bounds = np.cumsum(_SHARE) * design.n_runs
     order = np.random.default_rng([design.seed, 0]).permutation(design.n_runs)
-    requests = []
+    requests = [
+        _deep_request(cell, facts, design, index) for index in range(design.n_deep)
+    ]
     for index, sample in enumerate(samples):
         kind = KINDS[
             min(int(np.searchsorted(bounds, order[index], "right")), len(KINDS) - 1)
@@ -173,6 +181,42 @@ def _sweep_start(position: float, design: Design, rng: np.random.Generator) -> f
     if rng.random() < 0.5:
         position = float(position > 0.5)
     return design.soc_min + position * (design.soc_max - design.soc_min)
+
+
+def _deep_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> Request:
+    """One level that uses up what is left in its direction, in a soaked cell."""
+    rng = np.random.default_rng([design.seed, 2, index])
+    sign = 1 if rng.random() < 0.65 else -1
+    c_rate = rng.uniform(0.3, 2.5)
+    used = c_rate * design.duration_s / 3600.0
+    left = rng.uniform(max(0.15, 0.7 * used), max(0.25, min(0.9, used + 0.1)))
+    soc = float(np.clip(left + 0.05, design.soc_min, design.soc_max))
+    soc = soc if sign > 0 else 1.0 - soc
+    start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)
+    coolant_K = float(
+        np.clip(
+            start_K + rng.uniform(-5.0, 5.0),
+            design.coolant_min_K,
+            design.coolant_max_K,
+        )
+    )
+    h_low = np.log(design.heat_transfer_min_W_per_m2_K)
+    h_high = np.log(design.heat_transfer_max_W_per_m2_K)
+    guard = _Guard(cell, facts, soc, start_K)
+    level_A = min(c_rate * cell.nominal_capacity_Ah, guard.limit_A(sign, 30.0))
+    time_s, current_A = _as_knots(
+        [(design.duration_s, sign * level_A)], design.duration_s, is_ramp=False
+    )
+    return Request(
+        name=f"deep_{index:03d}",
+        kind="deep",
+        time_s=time_s,
+        current_A=current_A,
+        start_soc=soc,
+        start_temperature_K=float(start_K),
+        coolant_temperature_K=np.full(time_s.shape, coolant_K),
+        heat_transfer_coefficient_W_per_m2_K=float(np.exp(rng.uniform(h_low, h_high))),
+    )
 
 
 def _levels(

@@ -47,6 +47,7 @@ class DatasetSection(Section):
     """The designed set of ground-truth runs; see `pybamm_models.excitation.Design`."""
 
     n_run: int = Field(default=200, ge=1)
+    n_deep: int = Field(default=60, ge=0)
     duration_s: int = Field(default=1800, ge=60)
     n_process: int = Field(default=2, ge=1)
     soc_minimum: Share = 0.05
@@ -85,7 +86,7 @@ class TrainingSection(Section):
     rollout_window_s: Positive = 120.0
     learning_rate: Positive = 4e-3
     samples: int = Field(default=200, ge=1)
-    mode_stride: int = Field(default=4, ge=1)
+    mode_stride: int = Field(default=5, ge=1)
 
 
 @final

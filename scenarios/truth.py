@@ -37,6 +37,7 @@ def dataset_plan(scenario: Scenario) -> TruthPlan:
     d = scenario.dataset
     design = Design(
         n_runs=d.n_run,
+        n_deep=d.n_deep,
         duration_s=d.duration_s,
         seed=scenario.header.seed,
         soc_min=d.soc_minimum,

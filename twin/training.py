@@ -70,7 +70,7 @@ class TrainingConfig:
     rollout_window_s: float = 120.0
     learning_rate: float = 4e-3
     samples: int = 200
-    mode_stride: int = 4
+    mode_stride: int = 5
     seed: int = 7
 
 
@@ -172,7 +172,9 @@ def _fit_outputs(
     report: Callable[[float, str], None],
 ) -> dict[str, float]:
     generator = torch.Generator().manual_seed(config.seed)
-    n_run, n_sample = b.rate.shape
+    n_run = len(b.rate)
+    # The valid samples of a run come first.
+    length = b.is_valid.sum(dim=1)
     optimizer = torch.optim.Adam(ops.parameters(), lr=config.learning_rate)
     warm_up = max(1, config.iterations // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -182,7 +184,8 @@ def _fit_outputs(
     last: dict[str, float] = {}
     filtered = torch.empty(0)
     for iteration in range(config.iterations):
-        column = torch.randint(n_sample, (n_run, config.samples), generator=generator)
+        share = torch.rand((n_run, config.samples), generator=generator)
+        column = (share * length[:, None]).long()
         weight = b.is_valid[row, column].float()
         if iteration % config.mode_stride == 0:
             filtered = filter_modes(ops, spec.constants, spec.n_mode, b)

@@ -34,6 +34,7 @@ name = "lg_m50_chen2020"
 {surrogate}
 [dataset]
 n_run = 3
+n_deep = 0
 duration_s = 90
 temperature_minimum_K = 293.15
 [training]
