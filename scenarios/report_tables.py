@@ -76,7 +76,7 @@ def key_figures(
     bounds = {"voltage_bound_V": "voltage_V", "plating_bound_V": "plating_potential_V"}
     rows.append(
         _joint(
-            "Certified error bound: voltage, plating",
+            "Certified error bound: voltage, plating (unsafe side)",
             bounds,
             {name: stated.get(quantity) for name, quantity in bounds.items()},
             "±",

@@ -44,7 +44,9 @@ def test_requests_stay_in_their_bounds(seed: int, n_runs: int, duration_s: int) 
 
 
 def test_same_seed_gives_same_currents() -> None:
-    first, second = (design_requests(CELL, Design(n_runs=6, n_deep=2, seed=5)) for _ in range(2))
+    first, second = (
+        design_requests(CELL, Design(n_runs=6, n_deep=2, seed=5)) for _ in range(2)
+    )
     for a, b in zip(first, second, strict=True):
         assert a.name == b.name
         assert np.array_equal(a.current_A, b.current_A)

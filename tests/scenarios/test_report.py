@@ -109,7 +109,7 @@ def test_every_figure_of_the_summary_stands_with_its_unit(
         "Peak cell temperature 46.2 °C 41.8 °C ≤ 50.0 °C",
         "Highest cell voltage 4.149 V 4.122 V ≤ 4.200 V",
         "Lowest plating potential, true (DFN replay) 6.2 mV −8.6 mV ✗ ≥ −5.0 mV",
-        "Certified error bound: voltage, plating ±18.0 mV, ±12.0 mV",
+        "Certified error bound: voltage, plating (unsafe side) ±18.0 mV, ±12.0 mV",
         "Energy ledger residual 0.0031 %",
         "MPC solve time: median, 99th percentile 14.3 ms, 24.7 ms",
         "residual ( −7.8·10⁻⁶ % of ∫|P| dt) −12 J",
@@ -188,7 +188,7 @@ def test_missing_certificate_is_said_in_words(case: Any, tmp_path: Path) -> None
     case.certificate = {}
     words = _words(_write(case, tmp_path))
     assert "The surrogate has no certificate; no error is bounded." in words
-    assert "Certified error bound: voltage, plating not computed" in words
+    assert "Certified error bound: voltage, plating (unsafe side) not computed" in words
 
 
 def test_gap_in_a_series_is_said_and_drawn(case: Any, tmp_path: Path) -> None:
