@@ -57,10 +57,13 @@ def target_words(target: Mapping[str, Any]) -> str:
 
 
 def _domain_rows(domain: Mapping[str, Any]) -> list[Row]:
+    cold_K = domain.get("cold_below_K")
+    cold = "" if cold_K is None else quantity_text("temperature_K", float(cold_K))
     sides = (
         ("Cell temperature", "temperature_minimum_K", "temperature_maximum_K", 1.0),
         ("State of charge", "soc_minimum", "soc_maximum", 1.0),
         ("C-rate (charge < 0)", "charge_rate_maximum", "discharge_rate_maximum", -1.0),
+        (f"… of cells below {cold}", "cold_rate_maximum", "cold_rate_maximum", -1.0),
     )
     return [
         {

@@ -141,7 +141,7 @@ def certify(
         "bounds": {k: _bound(k, v) for k, v in both.items()},
         "bound_meaning": "99 % of all held-out samples have a smaller error; of the "
         "plating potential: of all charging samples, on the unsafe side",
-        "domain": _domain([*held_out, *calibration]),
+        "domain": _domain([*held_out, *calibration], errors, wanted),
         "summary": _summary(errors),
         "summary_calibration": _summary(others),
         "targets": verdicts,
@@ -224,8 +224,16 @@ def _summary(errors: Sequence[RunError]) -> dict[str, Any]:
     return table
 
 
-def _domain(runs: Sequence[Trajectory]) -> dict[str, float]:
-    """The box that the compared samples fill, trimmed by 0.1 % at each side."""
+def _domain(
+    runs: Sequence[Trajectory],
+    errors: Sequence[RunError],
+    wanted: CertificateTargets,
+) -> dict[str, float]:
+    """The box that the compared samples fill, trimmed by 0.1 % at each side.
+
+    Cold cells have a smaller limit of the rate: the largest one up to which every
+    cold run at constant current met the voltage target.
+    """
 
     def pool(values: list[Array]) -> Array:
         return np.concatenate(
@@ -237,7 +245,16 @@ def _domain(runs: Sequence[Trajectory]) -> dict[str, float]:
     capacity_Ah = float(runs[0].labels.get("nominal_capacity_Ah", 5.0))
     rate = pool([r.current_A for r in runs]) / capacity_Ah
     low, high = 0.001, 0.999
+    cold = [
+        (float(e.labels["c_rate"]), e.rms["voltage_V"] <= wanted.voltage_rms_cold_V)
+        for e in errors
+        if e.labels.get("c_rate") and e.start_temperature_K <= wanted.cold_below_K
+    ]
+    missed = [r for r, is_met in cold if not is_met]
+    met = [r for r, is_met in cold if is_met and r < min(missed, default=np.inf)]
     return {
+        "cold_below_K": wanted.cold_below_K,
+        "cold_rate_maximum": max(met, default=0.0),
         "temperature_minimum_K": float(np.quantile(temperature, low)),
         "temperature_maximum_K": float(np.quantile(temperature, high)),
         "discharge_rate_maximum": float(np.quantile(rate, high)),

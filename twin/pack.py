@@ -195,6 +195,12 @@ def _collect(
             ),
         ),
     )
+    # Cold cells are certified for smaller currents only.
+    is_warm = least("temperature_K") >= domain.get("cold_below_K", 0.0)
+    cold_rate = domain.get("cold_rate_maximum", 0.0)
+    inside = ca.logic_and(
+        inside, ca.logic_or(is_warm, ca.fabs(rate) <= cold_rate + 1e-9)
+    )
     bounds = spec.certificate.get("bounds", DEFAULT_BOUNDS)
     electrical_W = total("electrical_power_W") * parallel - wire_W
     end_W = string_V * current

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,27 @@ def test_current_outside_the_domain_is_flagged_not_clipped(pack):
     assert y["is_in_domain"] == 0.0
     y = bench.step(current_request_A=1.0 * 155.0)
     assert y["is_in_domain"] == 1.0
+
+
+def test_cold_cells_have_a_smaller_certified_rate(synthetic_spec):
+    domain = synthetic_spec.certificate["domain"]
+    certificate = {
+        **synthetic_spec.certificate,
+        "domain": {**domain, "cold_below_K": 273.15, "cold_rate_maximum": 0.5},
+    }
+    cold = pack_step_map(replace(synthetic_spec, certificate=certificate), LAYOUT)
+    for start_K, rate, is_inside in (
+        (268.15, 0.4, 1.0),
+        (268.15, 0.6, 0.0),
+        (283.15, 0.6, 1.0),
+    ):
+        bench = Bench(cold, start_temperature_K=start_K)
+        y = bench.step(
+            control_mode=0.0,
+            current_request_A=rate * 155.0,
+            coolant_temperature_K=start_K,
+        )
+        assert y["is_in_domain"] == is_inside
 
 
 def test_weak_and_hot_cells_bracket_the_mean(pack):

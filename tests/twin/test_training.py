@@ -137,6 +137,21 @@ def test_certificate_of_a_perfect_surrogate_has_zero_bounds(synthetic_spec, runs
     assert 0.0 < low < high < 1.0
 
 
+def test_cold_rate_ends_below_the_first_missed_rate(synthetic_spec, runs):
+    cold = [
+        replace(
+            made_run(synthetic_spec, 20 + k),
+            labels={"c_rate": rate, "nominal_capacity_Ah": 5.0},
+        )
+        for k, rate in enumerate((0.5, 1.0, 2.0))
+    ]
+    wrong = cold[1].series["voltage_V"] + 0.1
+    cold[1] = replace(cold[1], series={**cold[1].series, "voltage_V": wrong})
+    targets = CertificateTargets(cold_below_K=400.0)
+    domain = certify(synthetic_spec, cold, targets=targets).certificate["domain"]
+    assert domain["cold_rate_maximum"] == 0.5
+
+
 def test_strict_certificate_is_refused_with_the_missed_target(synthetic_spec, runs):
     untrained = train(synthetic_spec, runs[:3], iterations=2, rollout_iterations=0)
     with pytest.raises(CertificateError, match=r"refused: mean rms of voltage_V"):
