@@ -189,7 +189,8 @@ def _deep_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> R
     sign = 1 if rng.random() < 0.65 else -1
     c_rate = rng.uniform(0.3, 2.5)
     used = c_rate * design.duration_s / 3600.0
-    left = rng.uniform(max(0.15, 0.7 * used), max(0.25, min(0.9, used + 0.1)))
+    low, high = min(0.7 * used, 0.88), min(0.9, used + 0.1)
+    left = rng.uniform(max(0.15, low), max(0.25, high))
     soc = float(np.clip(left + 0.05, design.soc_min, design.soc_max))
     soc = soc if sign > 0 else 1.0 - soc
     start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)

@@ -31,7 +31,7 @@ def certificate_tables(certificate: Certificate, summary: Summary) -> Row:
     if not certificate:
         return {}
     targets = list(certificate.get("targets") or ())
-    step_s = certificate.get("time_per_step_s", summary.get("pack_step_time_s"))
+    step_s = certificate.get("time_per_step_s") or summary.get("pack_step_time_s")
     return {
         "domain": _domain_rows(certificate.get("domain") or {}),
         "bounds": [

@@ -99,7 +99,9 @@ def run(
     with stage_progress() as progress:
         pipeline = replace(pipeline, progress=progress)
         trained = ("generate", "train", "certify")
-        is_done = retrain and not any(pipeline.staleness(name) for name in trained)
+        # A run that was killed after the training goes on; a completed one starts over.
+        names = [stage.name for stage in pipeline.stages]
+        is_done = retrain and not any(pipeline.staleness(name) for name in names)
         outcomes = pipeline.run(forced=frozenset(trained if is_done else ()))
     if not retrain:
         typer.echo(

@@ -43,7 +43,7 @@ _KEY_FIGURES = (
         "MPC aims ≥",
     ),
     (
-        "Lowest plating potential, true (DFN replay)",
+        "Lowest plating potential, mean cell on the DFN",
         "dfn_plating_potential_min_V",
         "plating_target_V",
         "≥",

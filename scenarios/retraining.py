@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from packtwin.scenarios.pipeline import Progress, write_text
 from packtwin.scenarios.scenario import Scenario
 from packtwin.scenarios.truth import dataset_plan, evaluation_plan
 from packtwin.twin.errors import PackTwinError, ScenarioError
-from packtwin.twin.surrogate_spec import load_spec, save_spec
+from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec, save_spec
 from packtwin.twin.trajectory import Trajectory
 
 __all__ = ["certify_on_runs", "generate_runs", "require_extra", "train_on_runs"]
@@ -121,11 +123,30 @@ def certify_on_runs(
         strict=c.is_strict,
         progress=progress,
     )
+    spec = replace(
+        spec,
+        certificate={**spec.certificate, "time_per_step_s": _pack_step_s(spec)},
+    )
     path = folder / "surrogate" / "certified.npz"
     save_spec(spec, path)
     certificate = folder / "certificate.json"
     write_text(certificate, json.dumps(spec.certificate, indent=1) + "\n")
     return [path, certificate]
+
+
+def _pack_step_s(spec: SurrogateSpec) -> float | None:
+    """Return the time of one step of the pack FMU; nothing without a compiler."""
+    from packtwin.fmu.export import export_fmu
+    from packtwin.fmu.peer import time_component_step_s
+    from packtwin.twin.errors import CompilerError
+    from packtwin.twin.pack import pack_step_map
+
+    with tempfile.TemporaryDirectory(prefix="packtwin-certify-") as folder:
+        try:
+            path = export_fmu(pack_step_map(spec), Path(folder) / "pack.fmu")
+        except CompilerError:
+            return None
+        return time_component_step_s(path, "power_request_W", (-20e3, 40e3))
 
 
 def _counted(progress: Progress, before: int, total: int) -> Any:

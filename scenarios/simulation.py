@@ -64,7 +64,6 @@ def simulate_scenario(
                 day.limits,
                 voltage_margin_V=0.0,
                 temperature_margin_K=0.0,
-                plating_margin_V=0.0,
             ),
         )
     summary["ledger_residual_fraction"] = max(

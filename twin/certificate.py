@@ -181,7 +181,7 @@ def _verdicts(
         values = np.array([e.rms[key] for e in group])
         value = float(values.max() if how == "worst" else values.mean())
         return {
-            "id": f"{key}_{how}_{what.split()[0]}",
+            "id": f"{key}_{how}_{what.partition(',')[0]}",
             "what": f"{how} rms of {key}, {what} ({len(group)} runs)",
             "value": value,
             "unit": "K" if key.endswith("_K") else "V",

@@ -24,6 +24,8 @@ __all__ = ["SPEC_VERSION", "CellConstants", "SurrogateSpec", "load_spec", "save_
 Array: TypeAlias = NDArray[np.float64]
 
 SPEC_VERSION = 1
+# What reading a file that is no spec may raise.
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
 
 @final
@@ -129,7 +131,7 @@ def load_spec(path: Path) -> SurrogateSpec:
         ):
             arrays = {k: file[k] for k in file.files}
         header = json.loads(arrays.pop("header").tobytes())
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         msg = (
             f"`{path}` is not a readable surrogate spec ({error}); train it again or "
             "restore the shipped file."
@@ -141,6 +143,14 @@ def load_spec(path: Path) -> SurrogateSpec:
             f"to {SPEC_VERSION}; install a newer packtwin."
         )
         raise InterfaceError(msg)
+    try:
+        return _assembled(header, arrays)
+    except _DAMAGE as error:
+        msg = f"`{path}` is an incomplete surrogate spec ({error}); train it again."
+        raise InterfaceError(msg) from error
+
+
+def _assembled(header: dict[str, Any], arrays: dict[str, Array]) -> SurrogateSpec:
     tables = {
         k: Table(lower=lo, upper=hi, coefficients=arrays.pop(f"table_{k}"))
         for k, (lo, hi) in header["tables"].items()

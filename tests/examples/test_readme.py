@@ -17,7 +17,7 @@ def blocks(language):
 
 def test_quick_start_runs_and_prints_soc_and_voltage(capsys):
     (code,) = blocks("python")
-    assert len([line for line in code.splitlines() if line.strip()]) <= 22
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
     exec(compile(code, "README.md", "exec"), {})
     soc, voltage = capsys.readouterr().out.split(",")
     assert 0.8 < float(soc) < 0.9

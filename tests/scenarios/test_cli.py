@@ -392,18 +392,23 @@ def test_retraining_goes_from_nothing_to_a_report_and_resumes(tmp_path: Path) ->
     assert "generate  run" in packtwin("generate", path, "--out", out).stdout
     # As a kill in the middle of the generation would leave it.
     (out / "stages" / "generate.json").unlink()
-    lost = out / "dataset" / "0000_levels.npz"
+    lost = sorted((out / "dataset").glob("*.npz"))[0]
     kept = sorted(p for p in (out / "dataset").glob("*.npz") if p != lost)
-    lost.unlink(missing_ok=True)
+    lost.unlink()
     before = [p.stat().st_mtime_ns for p in kept]
     packtwin("generate", path, "--out", out)
     assert [p.stat().st_mtime_ns for p in kept] == before
+    assert lost.is_file()
     packtwin("train", path, "--out", out)
     packtwin("certify", path, "--out", out)
     spec = load_spec(out / "surrogate" / "certified.npz")
     assert spec.certificate["held_out_runs"] == 3
     assert spec.certificate == json.loads((out / "certificate.json").read_text())
-    # Forced again, because all three are up to date.
+    # Killed after the training: it is kept.
+    result = packtwin("run", path, "--out", out, "--retrain")
+    assert "train     up to date" in result.stdout
+    assert "export    run" in result.stdout
+    # Completed: the next retraining starts over.
     result = packtwin("run", path, "--out", out, "--retrain")
     for stage in ("generate", "train", "certify", "export", "simulate", "report"):
         assert f"{stage:<9} run" in result.stdout

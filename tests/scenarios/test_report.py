@@ -108,7 +108,7 @@ def test_every_figure_of_the_summary_stands_with_its_unit(
         "Energy into the pack 36.7 kWh 35.8 kWh",
         "Peak cell temperature 46.2 °C 41.8 °C ≤ 50.0 °C",
         "Highest cell voltage 4.149 V 4.122 V ≤ 4.200 V",
-        "Lowest plating potential, true (DFN replay) 6.2 mV −8.6 mV ✗ ≥ −5.0 mV",
+        "Lowest plating potential, mean cell on the DFN 6.2 mV −8.6 mV ✗ ≥ −5.0 mV",
         "Certified error bound: voltage, plating (unsafe side) ±18.0 mV, ±12.0 mV",
         "Energy ledger residual 0.0031 %",
         "MPC solve time: median, 99th percentile 14.3 ms, 24.7 ms",
@@ -152,7 +152,7 @@ def test_missing_replay_is_said_in_words(case: Any, tmp_path: Path) -> None:
     assert "There is no DFN replay for MPC, CC-CV: PyBaMM is not installed" in words
     assert "No error against the DFN can be shown" in words
     assert "MPC: limits kept? ? open" in words
-    assert "Lowest plating potential, true (DFN replay) not computed" in words
+    assert "Lowest plating potential, mean cell on the DFN not computed" in words
 
 
 def test_one_missing_replay_names_the_run(case: Any, tmp_path: Path) -> None:

@@ -31,6 +31,14 @@ def test_damaged_spec_is_refused(synthetic_spec, tmp_path, keep):
         load_spec(path)
 
 
+def test_array_that_is_no_spec_is_refused(tmp_path):
+    path = tmp_path / "spec.npz"
+    with path.open("wb") as stream:
+        np.save(stream, np.zeros(3))
+    with pytest.raises(InterfaceError, match="not a readable surrogate spec"):
+        load_spec(path)
+
+
 def test_spec_from_the_future_is_refused(synthetic_spec, tmp_path):
     path = tmp_path / "spec.npz"
     save_spec(synthetic_spec, path)
