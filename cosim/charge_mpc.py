@@ -203,9 +203,9 @@ class ChargeMpc(AbstractController[ChargeMpcMemory]):
             )
         else:
             estimate = memory.estimate
-        is_over = (
-            inputs["is_driving"] > 0.5 or inputs["soc"] >= self._config.target_soc
-        ) and memory.plan is not None
+        is_driving = inputs["is_driving"] > 0.5
+        is_full = inputs["soc"] >= self._config.target_soc
+        is_over = is_driving or (is_full and memory.plan is not None)
         after = replace(
             memory, estimate=estimate, plan_age_s=memory.plan_age_s + elapsed_s
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
@@ -16,6 +18,18 @@ from packtwin.twin.errors import ModelError
 __all__ = ["Run", "read_run", "write_run"]
 
 Array = npt.NDArray[np.float64]
+
+# What reading a file that is not whole may raise.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @final
@@ -84,7 +98,7 @@ def read_run(path: Path, fingerprint: str | None = None) -> Run:
         with path.open("rb") as stream, np.load(stream) as stored:
             found = str(stored["fingerprint"])
             content = {f.name: _plain(stored[f.name]) for f in fields(Run)}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         message = f"Run file `{path}` cannot be read ({error}). Generate it again."
         raise ModelError(message) from error
     if fingerprint is not None and found != fingerprint:

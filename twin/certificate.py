@@ -21,7 +21,9 @@ Array: TypeAlias = NDArray[np.float64]
 OUTPUTS = ("voltage_V", "plating_potential_V", "temperature_K")
 _PLATING = "plating_potential_V"
 SHORT_RUN_S = 60.0
+N_TARGET = 5
 BOUND_LEVEL = 0.99
+UNKNOWN_BOUND = 1e3  # of an output that no sample speaks about: nothing is claimed
 
 
 @final
@@ -127,6 +129,12 @@ def certify(
     """
     wanted = targets or CertificateTargets()
     errors, pooled = run_errors(spec, held_out, progress)
+    if not errors:
+        msg = (
+            f"The certificate of `{spec.name}` is refused: none of {len(held_out)} "
+            "held-out runs has two valid samples; give runs inside the voltage window."
+        )
+        raise CertificateError(msg)
     others, pooled_others = run_errors(spec, calibration)
     both = {
         key: np.concatenate([pooled[key], *([pooled_others[key]] if others else [])])
@@ -139,8 +147,9 @@ def certify(
         "calibration_runs": len(others),
         "bound_level": BOUND_LEVEL,
         "bounds": {k: _bound(k, v) for k, v in both.items()},
-        "bound_meaning": "99 % of all held-out samples have a smaller error; of the "
-        "plating potential: of all charging samples, on the unsafe side",
+        "bound_meaning": "99 % of all samples of held-out and calibration runs have a "
+        "smaller error; of the plating potential: of all charging samples, on the "
+        "unsafe side",
         "domain": _domain([*held_out, *calibration], errors, wanted),
         "summary": _summary(errors),
         "summary_calibration": _summary(others),
@@ -148,6 +157,13 @@ def certify(
         "runs": [asdict(e) for e in errors],
         "runs_calibration": [asdict(e) for e in others],
     }
+    if strict and len(verdicts) < N_TARGET:
+        msg = (
+            f"The certificate of `{spec.name}` is refused: the held-out runs speak "
+            f"about {len(verdicts)} of {N_TARGET} targets; give warm and cold runs of "
+            f"{SHORT_RUN_S:.0f} s or more."
+        )
+        raise CertificateError(msg)
     missed = [v for v in verdicts if not v["met"]]
     if strict and missed:
         listing = "; ".join(
@@ -161,7 +177,7 @@ def certify(
 
 def _bound(key: str, signed: Array) -> float:
     if not len(signed):
-        return 0.0
+        return UNKNOWN_BOUND
     gap = signed if key == _PLATING else np.abs(signed)
     return max(0.0, float(np.quantile(gap, BOUND_LEVEL)))
 
@@ -257,8 +273,8 @@ def _domain(
         "cold_rate_maximum": max(met, default=0.0),
         "temperature_minimum_K": float(np.quantile(temperature, low)),
         "temperature_maximum_K": float(np.quantile(temperature, high)),
-        "discharge_rate_maximum": float(np.quantile(rate, high)),
-        "charge_rate_maximum": float(-np.quantile(rate, low)),
+        "discharge_rate_maximum": max(0.0, float(np.quantile(rate, high))),
+        "charge_rate_maximum": max(0.0, float(-np.quantile(rate, low))),
         "soc_minimum": float(np.quantile(soc, low)),
         "soc_maximum": float(np.quantile(soc, high)),
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -25,7 +27,17 @@ Array: TypeAlias = NDArray[np.float64]
 
 SPEC_VERSION = 1
 # What reading a file that is no spec may raise.
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @final

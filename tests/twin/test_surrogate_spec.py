@@ -1,3 +1,4 @@
+import contextlib
 import json
 from dataclasses import replace
 
@@ -29,6 +30,18 @@ def test_damaged_spec_is_refused(synthetic_spec, tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InterfaceError, match=r"spec\.npz` is not a readable surrogate"):
         load_spec(path)
+
+
+def test_any_flipped_byte_is_refused_or_harmless(synthetic_spec, tmp_path):
+    path = tmp_path / "spec.npz"
+    save_spec(synthetic_spec, path)
+    whole = path.read_bytes()
+    for position in np.linspace(0, len(whole) - 1, 120).astype(int):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(InterfaceError):
+            load_spec(path)
 
 
 def test_array_that_is_no_spec_is_refused(tmp_path):

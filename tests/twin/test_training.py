@@ -154,5 +154,26 @@ def test_cold_rate_ends_below_the_first_missed_rate(synthetic_spec, runs):
 
 def test_strict_certificate_is_refused_with_the_missed_target(synthetic_spec, runs):
     untrained = train(synthetic_spec, runs[:3], iterations=2, rollout_iterations=0)
+    start_K = [run.series["temperature_K"][0] for run in runs]
+    targets = CertificateTargets(cold_below_K=float(np.median(start_K)))
     with pytest.raises(CertificateError, match=r"refused: mean rms of voltage_V"):
-        certify(untrained, runs, strict=True, targets=CertificateTargets())
+        certify(untrained, runs, strict=True, targets=targets)
+
+
+def test_strict_certificate_needs_evidence_for_every_target(synthetic_spec, runs):
+    with pytest.raises(CertificateError, match="speak about 4 of 5 targets"):
+        certify(synthetic_spec, runs, strict=True)
+
+
+def test_no_valid_sample_is_refused(synthetic_spec, runs):
+    empty = [replace(runs[0], is_valid=np.zeros(len(runs[0].time_s), dtype=bool))]
+    with pytest.raises(CertificateError, match="none of 1 held-out runs"):
+        certify(synthetic_spec, empty)
+
+
+def test_discharges_alone_certify_nothing_about_charging(synthetic_spec, runs):
+    charging = runs[0].current_A < 0.0
+    run = replace(runs[0], is_valid=runs[0].is_valid & ~charging)
+    certificate = certify(synthetic_spec, [run]).certificate
+    assert certificate["bounds"]["plating_potential_V"] >= 1e3
+    assert certificate["domain"]["charge_rate_maximum"] == 0.0
