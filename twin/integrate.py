@@ -71,22 +71,35 @@ def _exponential(model: Model, x: Any, t: Any, h: Any, u: Any, p: Any) -> Any:
 
 def _inlined(function: ca.Function, *arguments: Any) -> Any:
     """Call a function by copying its expressions, so that common parts are shared."""
-    if not isinstance(arguments[0], ca.MX):
-        return function(*arguments)
-    return function.call(list(arguments), True, False)[0]
+    t, x, u, p = arguments
+    if not isinstance(x, ca.MX):
+        return _called(function, *arguments)
+    return function.call([t, x, ca.MX(0, 1), u, p], True, False)[0]
+
+
+def _called(function: ca.Function, t: Any, x: Any, u: Any, p: Any) -> Any:
+    """Call a function of a model without algebraic states."""
+    return function(t, x, type(x)(0, 1), u, p)
 
 
 def _rk4(model: Model, x: Any, t: Any, h: Any, u: Any, p: Any) -> Any:
     """Classical Runge-Kutta step of order four (W. Kutta, 1901)."""
-    k1 = model.rhs(t, x, u, p)
+
+    def rhs(*arguments: Any) -> Any:
+        return _called(model.rhs, *arguments)
+
+    def outputs(*arguments: Any) -> Any:
+        return _called(model.outputs, *arguments)
+
+    k1 = rhs(t, x, u, p)
     x2 = x + h / 2 * k1
-    k2 = model.rhs(t + h / 2, x2, u, p)
+    k2 = rhs(t + h / 2, x2, u, p)
     x3 = x + h / 2 * k2
-    k3 = model.rhs(t + h / 2, x3, u, p)
+    k3 = rhs(t + h / 2, x3, u, p)
     x4 = x + h * k3
-    k4 = model.rhs(t + h, x4, u, p)
-    y1, y2 = model.outputs(t, x, u, p), model.outputs(t + h / 2, x2, u, p)
-    y3, y4 = model.outputs(t + h / 2, x3, u, p), model.outputs(t + h, x4, u, p)
+    k4 = rhs(t + h, x4, u, p)
+    y1, y2 = outputs(t, x, u, p), outputs(t + h / 2, x2, u, p)
+    y3, y4 = outputs(t + h / 2, x3, u, p), outputs(t + h, x4, u, p)
     x_next = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     return x_next, (y1 + 2 * y2 + 2 * y3 + y4) / 6
 
@@ -114,11 +127,11 @@ def integrate(
     if n_x:
         x_next, y_mean = stepper(model, x, t, h, u, p)
     else:
-        x_next, y_mean = x, model.outputs(t, x, u, p)
+        x_next, y_mean = x, _called(model.outputs, t, x, u, p)
     y_end = _inlined(model.outputs, t + h, x_next, u, p)
     is_mean = np.array([v.sampling == "mean" for v in model.interface.outputs])
     y = _select(is_mean, y_mean, y_end)
-    x0 = model.initial(u, p)
+    x0, _ = model.initial(u, p)
     step = [ca.densify(x_next), ca.densify(y)]
     if symbol is ca.MX:
         step = ca.cse(step)
@@ -127,7 +140,9 @@ def integrate(
         interface=model.interface,
         memory=model.states,
         initialize=ca.Function(
-            f"{model.name}_initialize", [u, p], [x0, model.outputs(0, x0, u, p)]
+            f"{model.name}_initialize",
+            [u, p],
+            [x0, _called(model.outputs, 0, x0, u, p)],
         ),
         step=ca.Function(f"{model.name}_step", [x, t, h, u, p], step),
         substep_s=substep_s,

@@ -44,7 +44,7 @@ class Roller:
         one = ca.Function(
             "roll",
             [x, h, mean, end, p],
-            [x_next, model.outputs(0.0, x_next, end, p)],
+            [x_next, model.outputs(0.0, x_next, ca.MX(0, 1), end, p)],
         )
         self._chunk = chunk
         self._rolled = one.mapaccum(chunk)

@@ -91,6 +91,7 @@ def network_step_map() -> StepMap:
     rng = np.random.default_rng(0)
     w1, w2 = ca.DM(rng.normal(size=(8, 4))), ca.DM(rng.normal(size=(3, 8)))
     t, x, u, p = (ca.MX.sym(n, k) for n, k in (("t", 1), ("x", 3), ("u", 1), ("p", 1)))
+    z = ca.MX.sym("z", 0)
     hidden = ca.tanh(ca.mtimes(w1, ca.vertcat(x, u)))
     rhs = p * ca.mtimes(w2, hidden) - x + ca.sin(t)
     outputs = ca.vertcat(x[0] * u, ca.sumsqr(x), ca.exp(-x[1]), x[2])
@@ -107,9 +108,9 @@ def network_step_map() -> StepMap:
             parameters=(Variable(name="gain", start=0.5, variability="tunable"),),
         ),
         states=tuple(Variable(name=f"x{i}") for i in range(3)),
-        rhs=ca.Function("f", [t, x, u, p], [rhs]),
-        outputs=ca.Function("g", [t, x, u, p], [outputs]),
-        initial=ca.Function("x0", [u, p], [ca.DM([0.1, -0.2, 0.3])]),
+        rhs=ca.Function("f", [t, x, z, u, p], [rhs]),
+        outputs=ca.Function("g", [t, x, z, u, p], [outputs]),
+        initial=ca.Function("x0", [u, p], [ca.DM([0.1, -0.2, 0.3]), ca.DM(0, 1)]),
     )
     return integrate(model, substep_s=0.05)
 
@@ -118,15 +119,16 @@ def network_step_map() -> StepMap:
 def root_step_map() -> StepMap:
     """The square root of a falling level: refuses to step below zero."""
     t, x, u, p = (ca.MX.sym(n, k) for n, k in (("t", 1), ("x", 1), ("u", 1), ("p", 0)))
+    z = ca.MX.sym("z", 0)
     model = Model(
         name="Root",
         interface=Interface(
             inputs=(Variable(name="outflow"),), outputs=(Variable(name="root"),)
         ),
         states=(Variable(name="level"),),
-        rhs=ca.Function("f", [t, x, u, p], [-u]),
-        outputs=ca.Function("g", [t, x, u, p], [ca.sqrt(x)]),
-        initial=ca.Function("x0", [u, p], [ca.DM(1.0)]),
+        rhs=ca.Function("f", [t, x, z, u, p], [-u]),
+        outputs=ca.Function("g", [t, x, z, u, p], [ca.sqrt(x)]),
+        initial=ca.Function("x0", [u, p], [ca.DM(1.0), ca.DM(0, 1)]),
     )
     return integrate(model)
 
