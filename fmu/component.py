@@ -239,7 +239,11 @@ class FmuComponent:
         return _Snapshot(self._open_instance().save(), self._last)
 
     def restore(self, state: _Snapshot) -> None:
-        """Go back to a saved state."""
+        """Go back to a saved state.
+
+        Raises:
+            FmuError: Another component saved it, or this one before `close`.
+        """
         self._open_instance().restore(state.saved)
         self._last = state.outputs
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from packtwin.fmu.archive import write_archive
-from packtwin.fmu.compiler import Compiler, find_compiler
+from packtwin.twin.compiler import Compiler, find_compiler
 from packtwin.fmu.platforms import host_folders, library_suffix
 from packtwin.fmu.source import FmuSource, render_source
 from packtwin.twin.step_map import StepMap

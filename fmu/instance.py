@@ -35,13 +35,14 @@ LAST_SUCCESSFUL_TIME = 2
 
 @final
 class _Life:
-    """What may still be called when the instance is freed."""
+    """What may still be called, and what is left to free, when all is freed."""
 
-    __slots__ = ("is_fatal", "is_running")
+    __slots__ = ("is_fatal", "is_running", "states")
 
     def __init__(self) -> None:
         self.is_running = False
         self.is_fatal = False
+        self.states: dict[int, ctypes.c_void_p] = {}
 
 
 @final
@@ -143,23 +144,53 @@ class FmuInstance:
         self._life.is_running = is_running
 
     def save(self) -> SavedState:
-        """Return the complete state of the instance."""
+        """Return the complete state of the instance; `close` frees what is left of it.
+
+        Raises:
+            FmuError: The instance is closed.
+        """
+        self._require_open("cannot save its state")
         state = ctypes.c_void_p(None)
         self.call("fmi2GetFMUstate", ctypes.byref(state))
+        self._life.states[id(state)] = state
         return SavedState(self, state)
 
     def restore(self, saved: SavedState) -> None:
-        """Go back to a saved state, which stays usable."""
+        """Go back to a saved state, which stays usable.
+
+        Raises:
+            FmuError: Another instance saved it, or this one is closed.
+        """
+        self._require_open("cannot restore a state")
+        if not saved.is_of(self):
+            msg = (
+                f"`{self._name}` (`{self._path}`) cannot restore a state that another "
+                "instance saved, or that was saved before a `close`; restore one that "
+                "this instance saved."
+            )
+            raise FmuError(msg)
         self.call("fmi2SetFMUstate", saved.pointer)
 
+    def release(self, state: ctypes.c_void_p) -> None:
+        """Free a saved state, unless `close` already did."""
+        if self._life.states.pop(id(state), None) is not None:
+            _free_state(self._library, self.handle, self._life, state)
+
     def close(self) -> None:
-        """Free the instance and unload the library; idempotent."""
+        """Free the saved states and the instance, unload the library; idempotent."""
         self._finalizer()
+
+    def _require_open(self, what: str) -> None:
+        if not self.is_open:
+            msg = (
+                f"`{self._name}` (`{self._path}`) {what}: it is closed; open it again."
+            )
+            raise FmuError(msg)
 
 
 @final
 class SavedState:
-    """A state inside an FMU; freed when nobody holds it any more."""
+    """A state inside an FMU; freed when nobody holds it or its instance is closed."""
 
     __slots__ = ("_instance", "pointer")
 
@@ -167,15 +198,26 @@ class SavedState:
         self._instance = instance
         self.pointer = pointer
 
+    def is_of(self, instance: FmuInstance) -> bool:
+        """Whether that instance saved it."""
+        return self._instance is instance
+
     def __del__(self) -> None:
-        instance = self._instance
-        if instance.is_open:
-            free = instance.function("fmi2FreeFMUstate")
-            if free is not None:
-                free(instance.handle, ctypes.byref(self.pointer))
+        self._instance.release(self.pointer)
+
+
+def _free_state(
+    library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life, state: ctypes.c_void_p
+) -> None:
+    free = getattr(library, "fmi2FreeFMUstate", None)
+    if free is not None and not life.is_fatal:
+        free(handle, ctypes.byref(state))
 
 
 def _free(library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life) -> None:
+    while life.states:
+        _, state = life.states.popitem()
+        _free_state(library, handle, life, state)
     if life.is_fatal:  # FMI forbids any further call
         return
     terminate = getattr(library, "fmi2Terminate", None)

@@ -45,10 +45,6 @@ class MappedVariable:
     factor: float = 1.0
     offset: float = 0.0
 
-    def to_fmu(self, value: float) -> float:
-        """Return our value in the FMU's unit."""
-        return (value - self.offset) / self.factor
-
 
 def fmu_units(description: Any) -> dict[str, Unit]:
     """Return the units an FMU defines, as far as it says what they are."""

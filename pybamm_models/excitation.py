@@ -22,9 +22,8 @@ __all__ = ["KINDS", "Design", "design_requests"]
 KINDS = ("levels", "charge", "discharge", "drive", "filtered", "sweep")
 _SHARE = (0.19, 0.23, 0.14, 0.16, 0.1, 0.18)
 
-_CELSIUS_K = 273.15
 _SLOW_S = 200.0
-_FAST_OHM, _SLOW_OHM = 0.026, 0.022
+_FAST_OHM, _SLOW_OHM, _OHM_OF_Ah = 0.026, 0.022, 5.0  # of a cell of that size
 _ACTIVATION_K = 2500.0
 _HOT_K, _HOTTEST_K = 316.0, 330.0
 
@@ -88,7 +87,18 @@ class _Guard:
 
     def _resistances(self) -> tuple[float, float]:
         factor = float(np.exp(_ACTIVATION_K * (1 / self.temperature_K - 1 / 298.15)))
+        factor *= _OHM_OF_Ah / self.nominal_capacity_Ah
         return _FAST_OHM * factor, _SLOW_OHM * factor
+
+    @property
+    def nominal_capacity_Ah(self) -> float:
+        """Capacity that C-rates refer to."""
+        return self._cell.nominal_capacity_Ah
+
+    @property
+    def current_max_A(self) -> float:
+        """Largest current of the cell."""
+        return self._cell.current_max_c_rate * self.nominal_capacity_Ah
 
     def limit_A(self, sign: int, duration_s: float) -> float:
         """Largest magnitude the cell bears in direction `sign` (+1 discharges)."""
@@ -236,12 +246,13 @@ def _levels(
     total_s, state = 0, 0.0
     if kind == "sweep":
         sign = 1 if rng.random() < guard.soc else -1
-        wanted_A = 5.0 * float(np.exp(rng.uniform(np.log(0.1), np.log(2.5))))
+        c_rate = float(np.exp(rng.uniform(np.log(0.1), np.log(2.5))))
+        wanted_A = guard.nominal_capacity_Ah * c_rate
         return [(design.duration_s, sign * min(wanted_A, guard.limit_A(sign, 30.0)))]
     while total_s < design.duration_s:
         duration_s, share, state = _NEXT[kind](guard.soc, state, rng)
         sign = 1 if share > 0 else -1
-        current_A = share * scale * 15.0
+        current_A = share * scale * guard.current_max_A
         limit_A = guard.limit_A(sign, float(duration_s)) * rng.uniform(0.85, 1.2)
         current_A = sign * min(abs(current_A), limit_A)
         guard.advance(current_A, float(duration_s), *surroundings)

@@ -16,15 +16,13 @@ __all__ = ["OUTPUTS", "Output"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One recorded output: `factor` times the sum of PyBaMM variables.
+    """One recorded output: the sum of PyBaMM variables.
 
-    A negative `factor` flips the sign; every one here is +1 because PyBaMM counts
-    current, heat and potentials as we do.
+    No sign is flipped: PyBaMM counts current, heat and potentials as we do.
     """
 
     name: str
     terms: tuple[str, ...]
-    factor: float = 1.0
     is_edge_value: bool = False
     """Take the value at the electrode's separator edge (negative electrode only)."""
 

@@ -170,7 +170,7 @@ def _variable(model: Any, output: Any) -> Any:
     total = terms[0]
     for term in terms[1:]:
         total = total + term
-    return output.factor * total
+    return total
 
 
 def _profile(time_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Any:

@@ -83,7 +83,7 @@ class ScenarioStages:
         return certify_on_runs(self._scenario, folder, progress)
 
     def _export(self, folder: Path, progress: Progress) -> Sequence[Path]:
-        from packtwin.fmu.compiler import find_compiler
+        from packtwin.twin.compiler import find_compiler
         from packtwin.fmu.export import export_fmu
         from packtwin.twin.cooling import CoolingParameters, cooling_step_map
         from packtwin.twin.pack import PackLayout, pack_step_map

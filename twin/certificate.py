@@ -150,7 +150,7 @@ def certify(
         "bound_meaning": "99 % of all samples of held-out and calibration runs have a "
         "smaller error; of the plating potential: of all charging samples, on the "
         "unsafe side",
-        "domain": _domain([*held_out, *calibration], errors, wanted),
+        "domain": _domain(spec, [*held_out, *calibration], errors, wanted),
         "summary": _summary(errors),
         "summary_calibration": _summary(others),
         "targets": verdicts,
@@ -241,14 +241,16 @@ def _summary(errors: Sequence[RunError]) -> dict[str, Any]:
 
 
 def _domain(
+    spec: SurrogateSpec,
     runs: Sequence[Trajectory],
     errors: Sequence[RunError],
     wanted: CertificateTargets,
 ) -> dict[str, float]:
-    """The box that the compared samples fill, trimmed by 0.1 % at each side.
+    """The range of each quantity in the compared samples, less 0.1 % at each side.
 
-    Cold cells have a smaller limit of the rate: the largest one up to which every
-    cold run at constant current met the voltage target.
+    Each range stands alone: no run need have come near a corner of them all. Cold
+    cells have a smaller limit of the rate: the largest one up to which every cold run
+    at constant current met the voltage target.
     """
 
     def pool(values: list[Array]) -> Array:
@@ -258,8 +260,7 @@ def _domain(
 
     temperature = pool([r.series["temperature_K"] for r in runs])
     soc = pool([r.series["soc"] for r in runs])
-    capacity_Ah = float(runs[0].labels.get("nominal_capacity_Ah", 5.0))
-    rate = pool([r.current_A for r in runs]) / capacity_Ah
+    rate = pool([r.current_A for r in runs]) / spec.constants.nominal_capacity_Ah
     low, high = 0.001, 0.999
     cold = [
         (float(e.labels["c_rate"]), e.rms["voltage_V"] <= wanted.voltage_rms_cold_V)

@@ -7,8 +7,10 @@ equal, so each carries `current / parallel`; the string is
     V_pack = (series - 2) V_mean + V_weak + V_hot - R_interconnect I.
 
 The requested quantity is current, power or voltage. The current that meets a requested
-power or voltage at the end of the step is found by safeguarded secant iterations inside
-the step, and clipped to the limits that are then reported as active.
+power or voltage at the end of the step is found inside the step and clipped to the
+limits of rate and voltage, which are then reported as active. The voltage limits hold
+for every cell at the end of the step; whichever cell is worst sets them. A requested
+current is not clipped.
 """
 
 from __future__ import annotations
@@ -19,17 +21,20 @@ from typing import Any, TypeAlias
 import casadi as ca
 
 from packtwin.twin.integrate import integrate
-from packtwin.twin.pack_current import Root, find_current, terminal_voltage
-from packtwin.twin.pack_interface import PackLayout, pack_interface
+from packtwin.twin.pack_current import Root, find_current
+from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
+from packtwin.twin.pack_limit import CurrentLimit, find_limit
+from packtwin.twin.pack_string import CELLS, PackString
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_model import cell_model
 from packtwin.twin.surrogate_spec import SurrogateSpec
-from packtwin.twin.variable import Interface, Variable
+from packtwin.twin.variable import Interface
 
 __all__ = ["PackLayout", "pack_step_map"]
 
 Symbol: TypeAlias = Any
-CELLS = ("mean", "weak", "hot")
+# The limits at the start are those of a first step of this length.
+FIRST_STEP_S = 1.0
 # An uncertified spec claims nothing: no domain and no bound.
 DEFAULT_DOMAIN = {
     "temperature_minimum_K": 1e3,
@@ -55,16 +60,11 @@ def pack_step_map(
     layout = layout or PackLayout()
     interface = pack_interface(spec, layout)
     cell = integrate(cell_model(spec), "exponential")
-    terminal = terminal_voltage(spec)
     states = tuple(
         replace(v, name=_member(v.name, which)) for which in CELLS for v in cell.memory
     )
     n = len(cell.memory)
-    memory = (
-        *states,
-        Variable(name="last_current_A", description="Cell current of the last step."),
-        Variable(name="slope_Ohm", description="-dV/dI of the mean cell.", start=0.03),
-    )
+    memory = (*states, *SEARCH_MEMORY)
     x, u = ca.MX.sym("x", len(memory)), ca.MX.sym("u", len(interface.inputs))
     p, t, h = (
         ca.MX.sym("p", len(interface.parameters)),
@@ -74,9 +74,13 @@ def pack_step_map(
     U = {k: u[i] for i, k in enumerate(interface.input_names)}
     P = {k: p[i] for i, k in enumerate(interface.parameter_names)}
     parts = [x[i * n : (i + 1) * n] for i in range(3)]
+    M = {v.name: x[3 * n + i] for i, v in enumerate(SEARCH_MEMORY)}
     factors = _cell_parameters(P)
 
-    root = find_current(terminal, parts, U, P, factors, h, x[3 * n], x[3 * n + 1], spec)
+    string = PackString.at(spec, parts, factors, P, h)
+    root = find_current(
+        string, U, P, _limits(string, spec, P, M), (M["last_current_A"], M["slope_Ohm"])
+    )
     cell_u = [
         ca.vertcat(root.cell_A, U["coolant_temperature_K"] + offset, U[_H])
         for offset in (0.0, 0.0, P["hot_coolant_offset_K"])
@@ -88,26 +92,28 @@ def pack_step_map(
     step = ca.Function(
         f"{name}_step",
         [x, t, h, u, p],
-        [ca.vertcat(*[s[0] for s in stepped], root.cell_A, root.slope_Ohm), y],
+        [ca.vertcat(*[s[0] for s in stepped], _searched(root)), y],
     )
 
-    started = [
-        cell.initialize(ca.vertcat(0.0, U["coolant_temperature_K"], U[_H]), factors[i])
-        for i in range(len(CELLS))
-    ]
-    zero = Root(
-        cell_A=ca.MX(0),
-        slope_Ohm=ca.MX(0.03),
-        discharge_A=P["discharge_rate_maximum"] * spec.constants.nominal_capacity_Ah,
-        charge_A=P["charge_rate_maximum"] * spec.constants.nominal_capacity_Ah,
-        active=ca.MX(0),
-        wanted_W=ca.MX(0),
+    rest = ca.vertcat(0.0, U["coolant_temperature_K"], U[_H])
+    started = [cell.initialize(rest, factors[i]) for i in range(len(CELLS))]
+    string = PackString.at(
+        spec, [s[0] for s in started], factors, P, ca.MX(FIRST_STEP_S)
     )
-    y0 = _collect(spec, interface, cell, [s[1] for s in started], U, P, zero)
+    starts = {v.name: ca.MX(v.start) for v in SEARCH_MEMORY}
+    discharge, charge = _limits(string, spec, P, starts)
+    idle = Root(
+        cell_A=ca.MX(0),
+        slope_Ohm=starts["slope_Ohm"],
+        active=ca.MX(0),
+        discharge=discharge,
+        charge=charge,
+    )
+    y0 = _collect(spec, interface, cell, [s[1] for s in started], U, P, idle)
     initialize = ca.Function(
         f"{name}_initialize",
         [u, p],
-        [ca.vertcat(*[s[0] for s in started], zero.cell_A, zero.slope_Ohm), y0],
+        [ca.vertcat(*[s[0] for s in started], _searched(idle)), y0],
     )
     return StepMap(
         name=name,
@@ -119,6 +125,42 @@ def pack_step_map(
 
 
 _H = "heat_transfer_coefficient_W_per_m2K"
+
+
+def _limits(
+    string: PackString,
+    spec: SurrogateSpec,
+    P: dict[str, Symbol],
+    M: dict[str, Symbol],
+) -> tuple[CurrentLimit, CurrentLimit]:
+    """Return the limits of discharge and charge, searched from those in memory."""
+
+    def limit(side: str, sign: float, bound: str) -> CurrentLimit:
+        return find_limit(
+            string,
+            sign=sign,
+            bound_V=P[bound],
+            most_A=P[f"{side}_rate_maximum"] * spec.constants.nominal_capacity_Ah,
+            guess_A=M[f"{side}_limit_A"],
+            slope_Ohm=M[f"{side}_slope_Ohm"],
+        )
+
+    return (
+        limit("discharge", 1.0, "cell_voltage_minimum_V"),
+        limit("charge", -1.0, "cell_voltage_maximum_V"),
+    )
+
+
+def _searched(root: Root) -> Symbol:
+    """Return what the next step starts its searches from, as `SEARCH_MEMORY`."""
+    return ca.vertcat(
+        root.cell_A,
+        root.slope_Ohm,
+        root.discharge.cell_A,
+        root.discharge.slope_Ohm,
+        root.charge.cell_A,
+        root.charge.slope_Ohm,
+    )
 
 
 def _member(name: str, which: str) -> str:
@@ -170,14 +212,13 @@ def _collect(
     wire_V = P["interconnect_resistance_Ohm"] * current
     string_V = total("voltage_V") - wire_V
     wire_W = wire_V * current
-    slope_V = root.slope_Ohm * series + P["interconnect_resistance_Ohm"] * parallel
 
-    def limit_W(cell_A: Symbol, sign: float) -> Symbol:
-        voltage = string_V - slope_V * (sign * cell_A - root.cell_A)
-        return cell_A * parallel * voltage
+    def limit_W(limit: CurrentLimit) -> Symbol:
+        return limit.cell_A * limit.mean_V * series * parallel
 
     domain = spec.certificate.get("domain", DEFAULT_DOMAIN)
-    rate = root.cell_A / c.nominal_capacity_Ah
+    mean_rate = root.cell_A / c.nominal_capacity_Ah
+    rate = mean_rate / ca.fmin(1.0, P["weak_capacity_factor"])
     # A few millikelvin of rounding at a border are no excursion.
     inside = ca.logic_and(
         ca.logic_and(
@@ -204,7 +245,8 @@ def _collect(
     bounds = spec.certificate.get("bounds", DEFAULT_BOUNDS)
     electrical_W = total("electrical_power_W") * parallel - wire_W
     end_W = string_V * current
-    met = ca.if_else(root.active > 0.5, 0.0, root.wanted_W - end_W)
+    is_power = ca.logic_and(U["control_mode"] > 0.5, U["control_mode"] < 1.5)
+    is_met = ca.logic_and(is_power, root.active < 0.5)
     values = {
         "current_A": current,
         "voltage_V": string_V,
@@ -231,13 +273,13 @@ def _collect(
         "lithium_positive_Ah": each("stoichiometry_positive_mean")[0]
         * c.positive_capacity_Ah
         * parallel,
-        "discharge_power_limit_W": limit_W(root.discharge_A, 1.0),
-        "charge_power_limit_W": limit_W(root.charge_A, -1.0),
+        "discharge_power_limit_W": limit_W(root.discharge),
+        "charge_power_limit_W": limit_W(root.charge),
         "active_limit": root.active,
-        "c_rate": rate,
+        "c_rate": mean_rate,
         "is_in_domain": inside,
         "voltage_bound_V": ca.MX(bounds["voltage_V"]),
         "plating_bound_V": ca.MX(bounds["plating_potential_V"]),
-        "power_error_W": ca.if_else(root.wanted_W == 0.0, 0.0, met),
+        "power_error_W": ca.if_else(is_met, U["power_request_W"] - end_W, 0.0),
     }
     return ca.densify(ca.vertcat(*[values[k] for k in interface.output_names]))

@@ -7,157 +7,116 @@ from typing import Any, TypeAlias, final
 
 import casadi as ca
 
-from packtwin.twin.surrogate import cell_outputs, mode_rates
-from packtwin.twin.surrogate_model import CasadiOperations
-from packtwin.twin.surrogate_spec import SurrogateSpec
+from packtwin.twin.pack_limit import CurrentLimit
+from packtwin.twin.pack_string import PackString
 
-__all__ = ["Root", "find_current", "terminal_voltage"]
+__all__ = ["Root", "find_current"]
 
 Symbol: TypeAlias = Any
-SECANT_ITERATIONS = 3
+POWER, VOLTAGE = 1.0, 2.0  # control modes; 0 is current
+REQUEST_PASSES = 6
+NEAR_V = 2e-4  # a correction this small leaves an error near 1e-5 of the power
+FIRST_NEAR_V = 2e-5  # by the slope of the last step
+SLOPE_MINIMUM_OHM, SLOPE_MAXIMUM_OHM = 1e-3, 10.0
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """The cell current of the step and what was learned on the way."""
+    """The cell current of the step and what was learned on the way.
+
+    Attributes:
+        cell_A: Cell current.
+        slope_Ohm: `-dV/dI` of the cells, to start from next time.
+        active: 0 nothing clipped, 1 clipped to the discharge, 2 to the charge limit.
+        discharge: Limit of the discharge current.
+        charge: Limit of the charge current.
+    """
 
     cell_A: Symbol
     slope_Ohm: Symbol
-    discharge_A: Symbol
-    charge_A: Symbol
     active: Symbol
-    wanted_W: Symbol
+    discharge: CurrentLimit
+    charge: CurrentLimit
 
 
-def terminal_voltage(spec: SurrogateSpec) -> ca.Function:
-    """Voltage of one cell at the end of a step, temperature frozen.
-
-    `(x, decay, h, current_A, capacity_factor, series_resistance_Ohm) -> (voltage_V,)`;
-    the cheap part of the full step, for the root iteration.
-    """
-    c, n = spec.constants, spec.n_mode
-    ops = CasadiOperations(
-        spec.weights, ("surface_negative", "surface_positive", "voltage")
-    )
-    x, decay = ca.MX.sym("x", n + 3), ca.MX.sym("decay", n)
-    h, current, capacity, ohm = (ca.MX.sym(k) for k in ("h", "i", "c", "r"))
-    scaled = current / capacity
-    rate = scaled / c.nominal_capacity_Ah
-    modes = rate + (x[2 : 2 + n] - rate) * decay
-    out = cell_outputs(
-        ops,
-        c,
-        spec.tables,
-        x=x[0] - h * scaled / (3600.0 * c.negative_capacity_Ah),
-        y=x[1] + h * scaled / (3600.0 * c.positive_capacity_Ah),
-        modes=[modes[k] for k in range(n)],
-        temperature_K=spec.tables["temperature_K"].casadi(x[n + 2]),
-        rate=rate,
-        current_A=current,
-        series_resistance_Ohm=ohm,
-    )
-    return ca.Function(
-        "terminal_voltage", [x, decay, h, current, capacity, ohm], [out.voltage_V]
-    )
-
-
-def find_current(  # noqa: PLR0913 (the step's symbols)
-    terminal: ca.Function,
-    parts: list[Symbol],
+def find_current(
+    string: PackString,
     U: dict[str, Symbol],
     P: dict[str, Symbol],
-    factors: list[Symbol],
-    h: Symbol,
-    last_A: Symbol,
-    last_slope: Symbol,
-    spec: SurrogateSpec,
+    limits: tuple[CurrentLimit, CurrentLimit],
+    last: tuple[Symbol, Symbol],
 ) -> Root:
     """Find the cell current that meets the request at the end of the step.
 
     Around the last pair `(I, V)` the string is `V = a - R I`; the request is met by the
     root of a quadratic (power) or a line (voltage). Each pass corrects `R` by the
-    secant through the two latest pairs.
+    secant through the two latest pairs; a requested current needs no pass and is not
+    clipped.
+
+    Args:
+        string: The string at the start of the step.
+        U: Inputs of the pack.
+        P: Parameters of the pack.
+        limits: Of discharge and charge.
+        last: Current and slope to start from.
     """
-    c, n = spec.constants, spec.n_mode
-    ops = CasadiOperations(spec.weights)
-    to_temperature = spec.tables["temperature_K"]
-    series, parallel = P["n_series"], P["n_parallel"]
-    wire = P["interconnect_resistance_Ohm"] * parallel / series
-    decays = [
-        ca.exp(
-            -h
-            * ca.vertcat(
-                *mode_rates(ops, c, n, part[0], to_temperature.casadi(part[n + 2]))
-            )
-        )
-        for part in parts
-    ]
-
-    def cell_voltage(i: int, current: Symbol) -> Symbol:
-        return terminal(parts[i], decays[i], h, current, factors[i][2], factors[i][3])
-
-    def mean_voltage(current: Symbol) -> Symbol:
-        v = [cell_voltage(i, current) for i in range(3)]
-        return ((series - 2.0) * v[0] + v[1] + v[2]) / series - wire * current
-
-    power = U["power_request_W"] / (series * parallel)
-    volt = U["voltage_request_V"] / series
-    request = U["current_request_A"] / parallel
-    mode = U["control_mode"]
-
-    def solve(current: Symbol, voltage: Symbol, slope: Symbol) -> Symbol:
-        a = voltage + slope * current
-        root = ca.sqrt(ca.fmax(a * a - 4.0 * slope * power, 0.0))
-        by_power = 2.0 * power / (a + root)
-        by_voltage = (a - volt) / slope
-        return ca.if_else(
-            mode < 0.5, request, ca.if_else(mode < 1.5, by_power, by_voltage)
-        )
-
-    weak = cell_voltage(1, last_A)
-    # Limits from the weakest cell, one secant pass each from the linear estimate.
-    low, high = P["cell_voltage_minimum_V"], P["cell_voltage_maximum_V"]
-    slope_0 = last_slope + factors[1][3]
-    limits = []
-    for bound, sign, rate_maximum in (
-        (low, 1.0, P["discharge_rate_maximum"]),
-        (high, -1.0, P["charge_rate_maximum"]),
-    ):
-        most = rate_maximum * c.nominal_capacity_Ah
-        first = ca.fmin(ca.fmax(sign * (last_A + (weak - bound) / slope_0), 0.0), most)
-        tried = cell_voltage(1, sign * first)
-        slope = (weak - tried) / (sign * first - last_A + 1e-9)
-        slope = ca.fmin(ca.fmax(slope, 0.3 * slope_0), 3.0 * slope_0)
-        second = sign * (sign * first + (tried - bound) / slope)
-        limits.append(ca.fmin(ca.fmax(second, 0.0), most))
     discharge, charge = limits
-
-    def clip(current: Symbol) -> Symbol:
-        bounded = ca.fmin(ca.fmax(current, -charge), discharge)
-        return ca.if_else(mode < 0.5, current, bounded)
-
-    current, voltage, slope = last_A, mean_voltage(last_A), last_slope + wire
-    wanted = clip(solve(current, voltage, slope))
-    for _ in range(SECANT_ITERATIONS - 1):
-        now = mean_voltage(wanted)
-        gap = wanted - current
-        is_near = ca.fabs(gap) < 1e-6
-        secant = (voltage - now) / ca.if_else(is_near, 1.0, gap)
-        secant = ca.fmin(ca.fmax(secant, 1e-3), 1.0)
-        slope = ca.if_else(is_near, slope, secant)
-        current, voltage = wanted, now
-        wanted = clip(solve(current, voltage, slope))
-    free = solve(current, voltage, slope)
-    active = ca.if_else(free > discharge + 1e-9, 1.0, 0.0)
-    active = ca.if_else(free < -charge - 1e-9, 2.0, active)
+    series, parallel = P["n_series"], P["n_parallel"]
+    request = ca.vertcat(
+        U["control_mode"],
+        U["power_request_W"] / (series * parallel),
+        U["voltage_request_V"] / series,
+        discharge.cell_A,
+        charge.cell_A,
+    )
+    is_current = U["control_mode"] < 0.5 * POWER
+    one = _one_pass(string.voltages)
+    keep = ca.Function("keep_current", one.mx_in(), [one.mx_in(0)])
+    guarded = ca.Function.if_else("request_pass_unless_done", one, keep)
+    search = ca.vertcat(last[0], last[0], 0.0, last[1] + string.wire_Ohm, last[0], 0.0)
+    for _ in range(REQUEST_PASSES):
+        is_open = ca.logic_and(search[5] < 0.5, ca.logic_not(is_current))
+        search = guarded(is_open, search, string.start, request)
+    wanted, slope, free = search[0], search[3], search[4]
+    active = ca.if_else(free > discharge.cell_A + 1e-9, 1.0, 0.0)
+    active = ca.if_else(free < -charge.cell_A - 1e-9, 2.0, active)
     return Root(
-        cell_A=wanted,
-        slope_Ohm=slope - wire,
-        discharge_A=discharge,
-        charge_A=charge,
-        active=active,
-        wanted_W=ca.if_else(
-            ca.logic_and(mode > 0.5, mode < 1.5), U["power_request_W"], 0.0
-        ),
+        cell_A=ca.if_else(is_current, U["current_request_A"] / parallel, wanted),
+        slope_Ohm=slope - string.wire_Ohm,
+        active=ca.if_else(is_current, 0.0, active),
+        discharge=discharge,
+        charge=charge,
+    )
+
+
+def _one_pass(voltages: ca.Function) -> ca.Function:
+    """Return `(search, start, request) -> (search,)`: one voltage and what follows.
+
+    `search` holds the current to try, the one tried before with its voltage, the slope,
+    the current that would meet the request without limits and whether all is done.
+    """
+    search, request = ca.MX.sym("search", 6), ca.MX.sym("request", 5)
+    start = ca.MX.sym("start", voltages.numel_in(0))
+    tried, before, voltage_before, slope_before = (search[k] for k in range(4))
+    mode, power, volt, discharge, charge = (request[k] for k in range(5))
+    voltage = voltages(start, tried)[0]
+
+    gap = tried - before
+    is_first = ca.fabs(gap) < 1e-6
+    secant = (voltage_before - voltage) / ca.if_else(is_first, 1.0, gap)
+    secant = ca.fmin(ca.fmax(secant, SLOPE_MINIMUM_OHM), SLOPE_MAXIMUM_OHM)
+    slope = ca.if_else(is_first, slope_before, secant)
+
+    a = voltage + slope * tried
+    root = ca.sqrt(ca.fmax(a * a - 4.0 * slope * power, 0.0))
+    is_power = mode < 0.5 * (POWER + VOLTAGE)
+    free = ca.if_else(is_power, 2.0 * power / (a + root), (a - volt) / slope)
+    wanted = ca.fmin(ca.fmax(free, -charge), discharge)
+    near_V = ca.if_else(is_first, FIRST_NEAR_V, NEAR_V)
+    is_done = slope * ca.fabs(wanted - tried) <= near_V
+    return ca.Function(
+        "request_pass",
+        [search, start, request],
+        [ca.vertcat(wanted, tried, voltage, slope, free, is_done)],
     )

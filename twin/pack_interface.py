@@ -8,7 +8,31 @@ from typing import final
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["PackLayout", "pack_interface"]
+__all__ = ["SEARCH_MEMORY", "PackLayout", "pack_interface"]
+
+START_SLOPE_OHM = 0.03
+SEARCH_MEMORY = (
+    Variable(name="last_current_A", description="Cell current of the last step."),
+    Variable(
+        name="slope_Ohm", description="-dV/dI of the cells.", start=START_SLOPE_OHM
+    ),
+    *(
+        variable
+        for side in ("discharge", "charge")
+        for variable in (
+            Variable(
+                name=f"{side}_limit_A",
+                description=f"Limit of the cell's {side} current in the last step.",
+            ),
+            Variable(
+                name=f"{side}_slope_Ohm",
+                description="-dV/dI of the worst cell there.",
+                start=START_SLOPE_OHM,
+            ),
+        )
+    ),
+)
+"""The pack's memory besides its cells': where the next step starts its searches."""
 
 
 @final
@@ -94,11 +118,11 @@ def pack_interface(spec: SurrogateSpec, layout: PackLayout) -> Interface:
             out("chemical_power_W", "What chemistry gives up.", mean=True),
             out("lithium_negative_Ah", "Lithium in the negative electrodes."),
             out("lithium_positive_Ah", "Lithium in the positive electrodes."),
-            out("discharge_power_limit_W", "Largest power that can be drawn, >= 0."),
-            out("charge_power_limit_W", "Largest power that can be put in, >= 0."),
-            out("active_limit", "0 none, 1 discharge, 2 charge limit clipped."),
+            out("discharge_power_limit_W", "Most that can be drawn in this step."),
+            out("charge_power_limit_W", "Most that can be put in, >= 0."),
+            out("active_limit", "Request clipped: 0 not, 1 discharge, 2 charge."),
             out("c_rate", "Current over nominal capacity."),
-            out("is_in_domain", "1 inside the certified domain, else 0."),
+            out("is_in_domain", "1 inside the certified ranges, else 0."),
             out("voltage_bound_V", "Certified error bound of cell voltage."),
             out("plating_bound_V", "Certified error bound of the plating potential."),
             out("power_error_W", "Power left unmet by the root iteration."),

@@ -30,6 +30,7 @@ class StepStatus(IntEnum):
 
     OK = 0
     REFUSED = 1  # nothing was changed: the step was not possible
+    EVENT = 2  # an event ended the step early
 
 
 @final

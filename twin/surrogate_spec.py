@@ -74,12 +74,6 @@ class CellConstants:
     voltage_minimum_V: float = 2.5
     voltage_maximum_V: float = 4.2
 
-    @property
-    def usable_capacity_Ah(self) -> float:
-        """Charge between SOC 1 and SOC 0."""
-        span = self.negative_stoichiometry_full - self.negative_stoichiometry_empty
-        return span * self.negative_capacity_Ah
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

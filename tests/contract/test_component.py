@@ -15,6 +15,12 @@ import casadi as ca
 import numpy as np
 import pytest
 
+from packtwin.cosim.charge_rules import CcCvCharger, CcCvConfig
+from packtwin.cosim.cooling_rules import (
+    CoolingRules,
+    CoolingRulesConfig,
+    CoolingThresholds,
+)
 from packtwin.cosim.function_component import PeriodicComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
@@ -25,6 +31,8 @@ from packtwin.twin.model import model_from_expressions, names_to_symbols
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.units import unit_of_name
 from packtwin.twin.variable import Interface, Variable
+from tests.cosim.charge_cell import make_cell
+from tests.cosim.charge_plant import make_mpc
 
 
 def step_map_component() -> Component:
@@ -90,7 +98,43 @@ def fmu_component() -> Component:
     return FmuComponent(circuit_fmu())
 
 
-FACTORIES = [step_map_component, signal_source, periodic_component, fmu_component]
+@cache
+def cell() -> StepMap:
+    return make_cell()
+
+
+def charge_mpc() -> Component:
+    """It charges: the start is at 50 %, plans are made every two seconds."""
+    return make_mpc(cell(), interval_s=(2.0,) * 4, period_s=2.0)
+
+
+def cccv_charger() -> Component:
+    config = CcCvConfig(
+        n_series=4,
+        n_parallel=3,
+        cell_capacity_Ah=5.0,
+        c_rate=1.0,
+        cell_voltage_limit_V=4.2,
+    )
+    return CcCvCharger(config)
+
+
+def cooling_rules() -> Component:
+    driving = CoolingThresholds(
+        heat_below_K=283.15, cool_above_K=297.15, chill_above_K=308.15
+    )
+    return CoolingRules(CoolingRulesConfig(driving=driving, charging=driving))
+
+
+FACTORIES = [
+    step_map_component,
+    signal_source,
+    periodic_component,
+    fmu_component,
+    charge_mpc,
+    cccv_charger,
+    cooling_rules,
+]
 Factory = Callable[[], Component]
 
 STEP = ticks(0.5)

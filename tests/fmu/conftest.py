@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from packtwin.fmu.archive import write_archive
-from packtwin.fmu.compiler import find_compiler
+from packtwin.twin.compiler import find_compiler
 from packtwin.fmu.export import export_fmu
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols

@@ -82,6 +82,25 @@ def test_saved_state_can_be_restored_twice(network_fmu: Path) -> None:
 
 
 @pytest.mark.fmu
+def test_state_of_another_component_or_from_before_a_close_is_refused(
+    network_fmu: Path,
+) -> None:
+    fmu, other = FmuComponent(network_fmu), FmuComponent(network_fmu, name="other")
+    run(fmu)
+    run(other)
+    state = fmu.save()
+    with pytest.raises(FmuError, match=r"`other` .* cannot restore a state"):
+        other.restore(state)
+    fmu.restore(state)
+    fmu.close()
+    fmu.initialize(0, np.array([1.0]))
+    with pytest.raises(FmuError, match="before a `close`"):
+        fmu.restore(state)
+    fmu.close()
+    other.close()
+
+
+@pytest.mark.fmu
 def test_interleaved_instances_do_not_disturb_each_other(network_fmu: Path) -> None:
     alone = FmuComponent(network_fmu)
     wanted = run(alone)

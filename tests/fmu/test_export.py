@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from packtwin.fmu.archive import extract
-from packtwin.fmu.compiler import STRICT_FLAGS, Compiler, find_compiler
+from packtwin.twin.compiler import STRICT_FLAGS, Compiler, find_compiler
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.elf import exported_functions
 from packtwin.fmu.export import compile_source, export_fmu

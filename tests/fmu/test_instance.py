@@ -247,6 +247,44 @@ def test_foreign_bytes_are_no_state(rc: FmuInstance, change: str) -> None:
         deserialize(rc, bytes(data))
 
 
+def test_close_frees_the_states_that_are_still_held(rc: FmuInstance) -> None:
+    start(rc)
+    kept, dropped = [rc.save() for _ in range(3)], rc.save()
+    del dropped
+    assert all(state.pointer.value for state in kept)
+    rc.close()
+    # `fmi2FreeFMUstate` sets the pointer it frees to null.
+    assert [state.pointer.value for state in kept] == [None] * 3
+    rc.close()
+    del kept
+
+
+def test_state_of_another_instance_is_refused(
+    rc: FmuInstance, rc_fmu: Path, tmp_path: Path
+) -> None:
+    other = open_instance(rc_fmu, tmp_path)
+    start(rc)
+    start(other)
+    run(rc, 0, 3)
+    before, foreign = serialize(rc), other.save()
+    with pytest.raises(FmuError, match="that another instance saved"):
+        rc.restore(foreign)
+    assert serialize(rc) == before
+    other.close()
+    with pytest.raises(FmuError, match="that another instance saved"):
+        rc.restore(foreign)
+
+
+def test_closed_instance_neither_saves_nor_restores(rc: FmuInstance) -> None:
+    start(rc)
+    saved = rc.save()
+    rc.close()
+    with pytest.raises(FmuError, match="cannot save its state: it is closed"):
+        rc.save()
+    with pytest.raises(FmuError, match="cannot restore a state: it is closed"):
+        rc.restore(saved)
+
+
 def test_saving_again_reuses_the_memory(rc: FmuInstance) -> None:
     start(rc)
     saved = rc.save()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +55,19 @@ def test_same_seed_gives_same_currents() -> None:
         assert np.array_equal(a.current_A, b.current_A)
     (other, *_) = design_requests(CELL, Design(n_runs=6, n_deep=2, seed=6))
     assert not np.array_equal(other.current_A, first[0].current_A)
+
+
+def test_currents_scale_with_the_cell() -> None:
+    """A level is a C-rate: half the capacity, half the largest current."""
+    small = replace(CELL, nominal_capacity_Ah=2.5)
+    design = Design(n_runs=60, seed=5)
+    largest_A = [
+        max(np.abs(r.current_A).max() for r in design_requests(cell, design))
+        for cell in (CELL, small)
+    ]
+    assert 7.5 < largest_A[0] <= 15.0 * 1.2
+    assert largest_A[1] <= 7.5 * 1.2
+    assert largest_A[1] == pytest.approx(largest_A[0] / 2.0, rel=0.1)
 
 
 def test_cold_cells_get_smaller_currents() -> None:

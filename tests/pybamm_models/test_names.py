@@ -15,7 +15,6 @@ def test_suffix_is_pybamm_unit(output: Output) -> None:
         unit = term.partition("[")[2].rstrip("]")
         suffix = f"_{unit}" if unit else ""
         assert output.name.endswith(suffix)
-        assert output.factor == 1.0
 
 
 def test_every_output_is_a_field_of_a_run() -> None:

@@ -85,7 +85,8 @@ def test_a_straight_line_needs_its_ends_only() -> None:
 
 def test_constants_and_tables_are_the_facts() -> None:
     c = cell_constants(CELL, facts())
-    assert c.usable_capacity_Ah == pytest.approx(0.88 * 5.8)
+    span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
+    assert span * c.negative_capacity_Ah == pytest.approx(0.88 * 5.8)
     assert (c.voltage_minimum_V, c.voltage_maximum_V) == (2.5, 4.2)
     tables = cell_tables(facts())
     x = np.linspace(0.02, 0.94, 7)

@@ -99,10 +99,13 @@ def test_power_beyond_the_limit_is_clipped_and_flagged(pack):
     y = bench.step(power_request_W=5e6)
     assert y["active_limit"] == 1.0
     assert y["power_W"] < 5e6
-    assert y["cell_voltage_min_V"] >= 2.5 - 0.05 or y["c_rate"] <= 3.0 + 1e-9
+    assert y["c_rate"] == pytest.approx(3.0, rel=1e-12)
+    assert y["cell_voltage_min_V"] > 2.5
     y = bench.step(power_request_W=-5e6)
     assert y["active_limit"] == 2.0
     assert y["power_W"] > -5e6
+    assert y["c_rate"] >= -3.0 - 1e-12
+    assert y["cell_voltage_max_V"] <= 4.2 + 0.005
 
 
 def test_reported_discharge_limit_can_be_drawn_and_not_more(pack):
@@ -114,8 +117,27 @@ def test_reported_discharge_limit_can_be_drawn_and_not_more(pack):
     assert y["power_W"] == pytest.approx(limit, rel=0.05)
 
 
+def test_requested_current_is_not_clipped_and_nothing_is_called_active(pack):
+    bench = Bench(pack, discharge_rate_maximum=1.0, charge_rate_maximum=1.0)
+    bench.step(power_request_W=5e6)  # the search now starts at the limit
+    for rate in (2.0, -2.0):
+        y = bench.step(control_mode=0.0, current_request_A=rate * 155.0)
+        assert y["c_rate"] == pytest.approx(rate, rel=1e-12)
+        assert y["active_limit"] == 0.0
+        assert y["power_error_W"] == 0.0
+
+
+def test_domain_counts_the_rate_of_the_weak_cell(pack):
+    """At 1.9C of the mean cell, one of 90 % capacity sees 2.11C; 2C is certified."""
+    for factor, is_inside in ((1.0, 1.0), (1.2, 1.0), (0.9, 0.0)):
+        bench = Bench(pack, weak_capacity_factor=factor)
+        y = bench.step(control_mode=0.0, current_request_A=1.9 * 155.0)
+        assert y["is_in_domain"] == is_inside
+        assert y["c_rate"] == pytest.approx(1.9)
+
+
 def test_current_outside_the_domain_is_flagged_not_clipped(pack):
-    bench = Bench(pack)
+    bench = Bench(pack, weak_capacity_factor=1.0)
     y = bench.step(control_mode=0.0, current_request_A=2.5 * 155.0)
     assert y["current_A"] == pytest.approx(387.5)
     assert y["is_in_domain"] == 0.0

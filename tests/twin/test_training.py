@@ -137,6 +137,18 @@ def test_certificate_of_a_perfect_surrogate_has_zero_bounds(synthetic_spec, runs
     assert 0.0 < low < high < 1.0
 
 
+def test_certified_rates_are_those_of_the_cell(synthetic_spec, runs):
+    """The same currents are twice the C-rate for a cell of half the capacity."""
+    half = replace(synthetic_spec.constants, nominal_capacity_Ah=2.5)
+    unlabelled = [replace(run, labels={}) for run in runs]
+    whole_domain, half_domain = (
+        certify(spec, unlabelled).certificate["domain"]
+        for spec in (synthetic_spec, replace(synthetic_spec, constants=half))
+    )
+    for key in ("discharge_rate_maximum", "charge_rate_maximum"):
+        assert half_domain[key] == pytest.approx(2.0 * whole_domain[key], rel=1e-12)
+
+
 def test_cold_rate_ends_below_the_first_missed_rate(synthetic_spec, runs):
     cold = [
         replace(

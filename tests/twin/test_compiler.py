@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from packtwin.fmu.compiler import Compiler, find_compiler
+from packtwin.twin.compiler import Compiler, find_compiler
 from packtwin.twin.errors import CompilerError
 
 
