@@ -1,0 +1,255 @@
+"""`integrate_implicitly(model)`: a stiff model or DAE as a step map in C.
+
+The equations are expanded to scalars once; right-hand side, exact Jacobian, sparse
+factorisation and solves are vectorised (`vector_program`) and written as C beside the
+integrator (`c_sources/rosenbrock.c`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, final
+
+import casadi as ca
+import numpy as np
+
+from packtwin.twin.expand import expand
+from packtwin.twin.lookup import Lookup
+from packtwin.twin.lookup_c import lookups_to_c
+from packtwin.twin.model import Model
+from packtwin.twin.scalar_tape import ScalarTape, record_tape
+from packtwin.twin.sparse_lu import eliminate
+from packtwin.twin.variable import Variable
+from packtwin.twin.vector_c import program_to_c
+from packtwin.twin.vector_program import Program, vectorise
+
+__all__ = ["ImplicitSource", "implicit_source"]
+
+ABSOLUTE_TOLERANCE = 1e-5
+RELATIVE_TOLERANCE = 1e-4
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImplicitSource:
+    """C source of the implicit step map of a model and the sizes it uses."""
+
+    model: Model
+    source: str
+    n_memory: int
+    statistics: dict[str, int]
+
+
+def implicit_source(
+    model: Model,
+    *,
+    relative_tolerance: float = RELATIVE_TOLERANCE,
+    absolute_tolerance: float = ABSOLUTE_TOLERANCE,
+) -> ImplicitSource:
+    """Generate the C source of a model's implicit step map.
+
+    Args:
+        model: The equations.
+        relative_tolerance: Of every state, in the error norm (see `rosenbrock.c`).
+        absolute_tolerance: The same as a fraction of the state's `nominal`.
+    """
+    tapes, sizes, lookups = _record(model)
+    sizes |= {
+        "PT_RTOL": repr(float(relative_tolerance)),
+        "PT_ATOL": repr(float(absolute_tolerance)),
+    }
+    folder = resources.files("packtwin.twin.c_sources")
+    text = "\n".join(
+        [
+            _PREAMBLE,
+            *(f"#define {k} {v}" for k, v in sizes.items()),
+            (folder / "elementary.c").read_text(),
+            *lookups_to_c(lookups),
+            *(program_to_c(p, f"pt_{name}") for name, p in tapes.items()),
+            _largest_work([f"pt_{name}_WORK" for name in tapes]),
+            *_tables(model),
+            f"#define PT_NAME(x) {model.name}_pt_##x",
+            (folder / "rosenbrock.c").read_text(),
+        ]
+    )
+    return ImplicitSource(
+        model=model,
+        source=text,
+        n_memory=int(sizes["PT_NM"]),
+        statistics={
+            name: program.n_scalar_operations for name, program in tapes.items()
+        },
+    )
+
+
+_PREAMBLE = """
+#ifndef PT_ABI
+#define PT_ABI
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define PT_IVDEP _Pragma("GCC ivdep")
+#elif defined(__clang__)
+#define PT_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define PT_IVDEP
+#endif
+#if defined(__GNUC__)
+#define PT_PART __attribute__((noinline))
+#else
+#define PT_PART
+#endif
+"""
+
+
+def _largest_work(names: Sequence[str]) -> str:
+    # A union's size is the largest one's, without nesting conditionals.
+    members = " ".join(f"double m{k}[{name}];" for k, name in enumerate(names))
+    return (
+        f"typedef union {{ {members} }} pt_work;\n"
+        "#define PT_WORK ((int)(sizeof(pt_work) / sizeof(double)))"
+    )
+
+
+def _record(
+    model: Model,
+) -> tuple[dict[str, Program], dict[str, Any], tuple[Lookup, ...]]:
+    """Make every function that the integrator calls, and its sizes."""
+    given = [f for f in (model.algebraic, model.indicators) if f is not None]
+    e = expand([model.rhs, model.outputs, *given], model.lookups, model.name)
+    start = expand([model.initial], model.lookups, model.name)
+    used = {c.name for c in (*e.calls, *start.calls)}
+    lookups = tuple(table for table in model.lookups if table.name in used)
+    rhs, outputs, *rest = e.expressions
+    none = ca.SX(0, 1)
+    algebraic = rest.pop(0) if model.algebraic is not None else none
+    indicators = rest.pop(0) if model.indicators is not None else none
+    time, x, z, *_ = e.symbols
+    y, equations = ca.vertcat(x, z), ca.vertcat(rhs, algebraic)
+    means = _means(model)
+    flows = outputs[means, 0] if means else none
+    slopes, flow_slopes = ca.jacobian(equations, y), ca.jacobian(flows, y)
+    algebraic_slopes = ca.jacobian(algebraic, z)
+    has_time = bool(ca.depends_on(ca.vertcat(equations, flows), time))
+    inputs = e.symbols[3]
+    slope = ca.SX.sym("du", inputs.numel())
+    drift = [
+        ca.densify(ca.jacobian(v, time) + ca.jtimes(v, inputs, slope))
+        for v in (equations, flows)
+    ]
+    blocks = _blocks(model)
+
+    def program(*expressions: Any) -> Program:
+        return vectorise(e.tape(*expressions, lookups=lookups), blocks, lookups)
+
+    def with_slopes(
+        at: int, matrix: Any, *expressions: Any
+    ) -> tuple[Program, list[int], list[int]]:
+        """Order the matrix's entries as the program computes them."""
+        tape = e.tape(*expressions, lookups=lookups)
+        order = vectorise(tape, blocks, lookups).output_order(at)
+        rows, columns = (np.array(k)[order] for k in matrix.sparsity().get_triplet())
+        made = vectorise(tape.with_output_order(at, order), blocks, lookups)
+        return made, rows.tolist(), columns.tolist()
+
+    n_x, n_z = len(model.states), len(model.algebraic_states)
+    fj, rows, columns = with_slopes(1, slopes, equations, slopes, flows, flow_slopes)
+    elimination = eliminate(n_x + n_z, rows, columns, n_x)
+    programs = {
+        "f": program(equations, flows),
+        "fj": fj,
+        "factor": vectorise(elimination.factor),
+        "solve": vectorise(elimination.solve),
+        "outputs": program(outputs),
+        "start": vectorise(
+            start.tape(*start.expressions, lookups=lookups), None, lookups
+        ),
+        "drift": vectorise(
+            e.tape(*drift, lookups=lookups, extra=slope),
+            [*blocks, list(range(inputs.numel()))],
+            lookups,
+        ),
+        "quadrature": vectorise(_product_tape(flow_slopes)),
+        "indicators": program(indicators),
+    }
+    n_zlu = 0
+    if n_z:
+        gj, rows, columns = with_slopes(
+            1, algebraic_slopes, algebraic, algebraic_slopes
+        )
+        inner = eliminate(n_z, rows, columns, 0)
+        programs |= {
+            "gj": gj,
+            "zfactor": vectorise(inner.factor),
+            "zsolve": vectorise(inner.solve),
+        }
+        n_zlu = inner.n_factor
+    n_u, n_p = len(model.interface.inputs), len(model.interface.parameters)
+    sizes = {
+        "PT_NX": n_x,
+        "PT_NZ": n_z,
+        "PT_NU": n_u,
+        "PT_NP": n_p,
+        "PT_NY": len(model.interface.outputs),
+        "PT_NG": len(model.events),
+        "PT_NQ": len(means),
+        "PT_NJ": slopes.nnz(),
+        "PT_NJQ": flow_slopes.nnz(),
+        "PT_NLU": elimination.n_factor,
+        "PT_NZJ": algebraic_slopes.nnz(),
+        "PT_NZLU": n_zlu,
+        "PT_NM": n_x + n_z + n_u + n_p + len(model.events) + 10,
+        "PT_HAS_TIME": int(has_time),
+        "PT_H_JUMP": "0.1",
+        "PT_H_SMOOTH": "0.1",
+    }
+    return programs, sizes, lookups
+
+
+def _means(model: Model) -> list[int]:
+    outputs = model.interface.outputs
+    return [i for i, v in enumerate(outputs) if v.sampling == "mean"]
+
+
+def _blocks(model: Model) -> list[list[int]]:
+    """Number the quantities, so that different ones share no group."""
+    return [
+        [0],
+        _block_numbers(model.states),
+        _block_numbers(model.algebraic_states),
+        list(range(len(model.interface.inputs))),
+        list(range(len(model.interface.parameters))),
+    ]
+
+
+def _tables(model: Model) -> list[str]:
+    states = (*model.states, *model.algebraic_states)
+    n, means = max(1, len(states)), _means(model)
+    nominal = ", ".join(repr(float(v.nominal)) for v in states) or "1.0"
+    block = ", ".join(str(b) for b in _block_numbers(states)) or "0"
+    mean = ", ".join(str(i) for i in means) or "0"
+    return [
+        f"static const double pt_nominal[{n}] = {{{nominal}}};",
+        f"static const int pt_block[{n}] = {{{block}}};",
+        f"static const double pt_zeros[{max(1, len(model.interface.inputs))}] = {{0}};",
+        f"static const int pt_mean[{max(1, len(means))}] = {{{mean}}};",
+    ]
+
+
+def _block_numbers(variables: Sequence[Variable]) -> list[int]:
+    numbers: dict[str, int] = {}
+    return [
+        numbers.setdefault(v.name.partition("[")[0], len(numbers)) for v in variables
+    ]
+
+
+def _product_tape(matrix: Any) -> ScalarTape:
+    values = ca.SX.sym("m", matrix.nnz())
+    vector = ca.SX.sym("v", matrix.size2())
+    product = ca.mtimes(ca.SX(matrix.sparsity(), values), vector)
+    none = ca.SX(0, 1)
+    function = ca.Function(
+        "product", [values, vector, none, none, none], [none, ca.densify(product)]
+    )
+    return record_tape(function)
