@@ -5,38 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run, read_run, write_run
-from packtwin.pybamm_models.simulation import (
-    ABSOLUTE_TOLERANCE,
-    RELATIVE_TOLERANCE,
+from packtwin.pybamm_models.spot_check import SpotCheck, spot_check
+from packtwin.pybamm_models.stepping import (
+    TRUTH_ABSOLUTE_TOLERANCE,
+    TRUTH_RELATIVE_TOLERANCE,
     solve_request,
 )
 from packtwin.twin.errors import ModelError, ScenarioError
 
-__all__ = ["Outcome", "fingerprint", "generate", "load"]
+__all__ = ["RUNS_PER_CHECK", "Outcome", "fingerprint", "generate", "load"]
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "packtwin-run-1"
+RUNS_PER_CHECK = 100
+
+_FORMAT = "packtwin-run-2"
 _MANIFEST = "manifest.json"
-# PyBaMM keeps some memory of every simulation: start afresh now and then.
-_RUNS_PER_PROCESS = 40
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @final
@@ -60,8 +58,8 @@ def fingerprint(cell: Cell, request: Request) -> str:
     scalars = (
         _FORMAT,
         repr(cell),
-        RELATIVE_TOLERANCE,
-        ABSOLUTE_TOLERANCE,
+        TRUTH_RELATIVE_TOLERANCE,
+        TRUTH_ABSOLUTE_TOLERANCE,
         version("pybamm"),
         request.kind,
         request.start_soc,
@@ -79,7 +77,7 @@ def generate(
     requests: Sequence[Request],
     directory: Path,
     *,
-    n_processes: int = 1,
+    n_threads: int = 1,
     description: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, Outcome], None] | None = None,
 ) -> tuple[Outcome, ...]:
@@ -87,7 +85,12 @@ def generate(
 
     A failed run is recorded with its reason in `manifest.json` and does not stop the
     others. `description` (such as the design's fields) is copied to the manifest.
-    `progress` is called with (done, total, outcome) after every run.
+    `progress` is called with (done, total, outcome) after every run. Of every
+    `RUNS_PER_CHECK` new runs one is solved by PyBaMM too; the differences are in the
+    manifest.
+
+    Raises:
+        ModelError: the two solvers disagree; the runs are kept, for a look at them.
     """
     names = [request.name for request in requests]
     if len(set(names)) != len(names):
@@ -96,12 +99,19 @@ def generate(
     directory.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
-    for outcome in _solve_all(cell, requests, directory, n_processes):
+    for outcome in _solve_all(cell, requests, directory, n_threads):
         outcomes[outcome.name] = outcome
         done = [outcomes[name] for name in names if name in outcomes]
         _write_manifest(cell, directory, description, done)
         if progress is not None:
             progress(len(outcomes), len(requests), outcome)
+    checks = [
+        spot_check(cell, request, directory) for request in _checked(requests, outcomes)
+    ]
+    if checks:
+        _write_manifest(cell, directory, description, done, checks)
+    for check in checks:
+        check.demand()
     logger.info(
         "%d runs in %s: %.0f s", len(names), directory, time.perf_counter() - started
     )
@@ -127,40 +137,32 @@ def load(directory: Path) -> tuple[Run, ...]:
     )
 
 
+def _checked(
+    requests: Sequence[Request], outcomes: Mapping[str, Outcome]
+) -> list[Request]:
+    """Choose one new run of every `RUNS_PER_CHECK`, at random but always the same."""
+    new = [
+        request
+        for request in requests
+        if not outcomes[request.name].is_resumed
+        and outcomes[request.name].status != "failed"
+    ]
+    rng = np.random.default_rng(len(new))
+    batches = [new[k : k + RUNS_PER_CHECK] for k in range(0, len(new), RUNS_PER_CHECK)]
+    return [batch[int(rng.integers(len(batch)))] for batch in batches]
+
+
 def _solve_all(
-    cell: Cell, requests: Sequence[Request], directory: Path, n_processes: int
+    cell: Cell, requests: Sequence[Request], directory: Path, n_threads: int
 ) -> Iterator[Outcome]:
-    if n_processes <= 1:
-        for request in requests:
-            yield _solve_one(cell, request, directory)
-        return
-    # Workers are renewed by a new pool now and then, because PyBaMM keeps memory;
-    # `max_tasks_per_child` deadlocks in Python 3.11 (cpython issue 115634).
-    size = n_processes * _RUNS_PER_PROCESS
-    for begin in range(0, len(requests), size):
-        yield from _solve_batch(
-            cell, requests[begin : begin + size], directory, n_processes
-        )
-
-
-def _solve_batch(
-    cell: Cell, requests: Sequence[Request], directory: Path, n_processes: int
-) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")
-    with (
-        _one_thread_each(),
-        ProcessPoolExecutor(n_processes, mp_context=context) as pool,
-    ):
-        futures = {
-            pool.submit(_solve_one, cell, request, directory): request
-            for request in requests
-        }
-        for future in as_completed(futures):
-            try:
+    # The compiled step map holds no lock and no state, so threads run in parallel.
+    with ThreadPoolExecutor(max(1, n_threads)) as pool:
+        futures = [pool.submit(_solve_one, cell, r, directory) for r in requests]
+        try:
+            for future in as_completed(futures):
                 yield future.result()
-            except BrokenProcessPool as error:
-                reason = f"a worker process died ({error}); run again to resume"
-                yield _failure(futures[future], reason, 0.0)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _solve_one(cell: Cell, request: Request, directory: Path) -> Outcome:
@@ -213,34 +215,21 @@ def _write_manifest(
     directory: Path,
     description: Mapping[str, Any] | None,
     outcomes: Sequence[Outcome],
+    checks: Sequence[SpotCheck] = (),
 ) -> None:
     manifest = {
         "format": _FORMAT,
         "cell": asdict(cell),
-        "relative_tolerance": RELATIVE_TOLERANCE,
-        "absolute_tolerance": ABSOLUTE_TOLERANCE,
+        "relative_tolerance": TRUTH_RELATIVE_TOLERANCE,
+        "absolute_tolerance": TRUTH_ABSOLUTE_TOLERANCE,
         "description": dict(description or {}),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("pybamm", "numpy", "scipy")},
         },
+        "spot_checks": [asdict(check) for check in checks],
         "runs": [asdict(outcome) for outcome in outcomes],
     }
     temporary = directory / f"{_MANIFEST}.part"
     temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     temporary.replace(directory / _MANIFEST)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let spawned workers inherit one thread per numerical library."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,4 +1,7 @@
-"""Solve a cell's DFN with lumped temperature on a given current."""
+"""Solve a cell's DFN with PyBaMM: the check of the compiled step map.
+
+It builds the cell without the `physics` modules, so that a mistake there shows.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from packtwin.pybamm_models.particle_flux import (
     IntegratedFluxDFN,
     integrate_diffusivity,
 )
+from packtwin.pybamm_models.recording import as_run
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
 from packtwin.twin.errors import ModelError
@@ -24,8 +28,7 @@ __all__ = [
     "ABSOLUTE_TOLERANCE",
     "RELATIVE_TOLERANCE",
     "build_simulation",
-    "replay",
-    "solve_request",
+    "solve_with_pybamm",
 ]
 
 # atol 1e-8 fails at t = 0 on a current that starts from zero (IDA_BAD_K).
@@ -92,7 +95,7 @@ def build_simulation(cell: Cell, request: Request) -> Any:
     )
 
 
-def solve_request(cell: Cell, request: Request) -> Run:
+def solve_with_pybamm(cell: Cell, request: Request) -> Run:
     """Solve one request; a limit is a status, a failed solve an error.
 
     Raises:
@@ -118,39 +121,15 @@ def solve_request(cell: Cell, request: Request) -> Run:
             "start inside the window."
         )
         raise ModelError(message) from error
-    return _as_run(
-        cell, request, solved_s, arrays, termination, time.perf_counter() - started
+    is_stopped = termination.startswith("event")
+    return as_run(
+        cell,
+        request,
+        solved_s,
+        arrays,
+        limit=termination.removeprefix("event: ") if is_stopped else "",
+        solve_s=time.perf_counter() - started,
     )
-
-
-def replay(
-    cell: Cell,
-    time_s: npt.NDArray[np.float64],
-    current_A: npt.NDArray[np.float64],
-    start_soc: float,
-    temperature_K: float,
-    coolant_temperature_K: npt.NDArray[np.float64] | float,
-    heat_transfer_coefficient_W_per_m2_K: float,
-) -> Run:
-    """Solve the DFN on a given current, such as one an MPC has chosen.
-
-    `current_A` is piecewise linear on the knots `time_s` (from 0 s); the coolant is a
-    number or an array on the same knots.
-    """
-    knots_s = np.asarray(time_s, dtype=float)
-    request = Request(
-        name="replay",
-        kind="replay",
-        time_s=knots_s,
-        current_A=np.asarray(current_A, dtype=float),
-        start_soc=start_soc,
-        start_temperature_K=temperature_K,
-        coolant_temperature_K=np.broadcast_to(
-            np.asarray(coolant_temperature_K, dtype=float), knots_s.shape
-        ).copy(),
-        heat_transfer_coefficient_W_per_m2_K=heat_transfer_coefficient_W_per_m2_K,
-    )
-    return solve_request(cell, request)
 
 
 def _model(cell: Cell, values: Any) -> Any:
@@ -201,62 +180,3 @@ def _knots(request: Request) -> npt.NDArray[np.float64]:
         change = np.maximum(change, np.abs(np.diff(np.diff(values) / step_s)))
     is_kept[1:-1] = change > 1e-9
     return request.time_s[is_kept]
-
-
-def _as_run(
-    cell: Cell,
-    request: Request,
-    solved_s: npt.NDArray[np.float64],
-    arrays: dict[str, npt.NDArray[np.float64]],
-    termination: str,
-    solve_s: float,
-) -> Run:
-    end_s = float(solved_s[-1])
-    is_stopped = termination.startswith("event")
-    grid_s, index = np.unique(np.round(solved_s, 6), return_index=True)
-    is_on_grid = grid_s == np.round(grid_s)
-    if is_stopped:
-        is_on_grid[-1] = False
-    index = index[is_on_grid]
-    grid_s = grid_s[is_on_grid]
-    facts = cell_facts(cell)
-    x = arrays["stoichiometry_negative_mean"]
-    voltage_V = arrays["voltage_V"]
-    margin_V = np.minimum(
-        voltage_V - cell.voltage_min_V, cell.voltage_max_V - voltage_V
-    )
-    return Run(
-        name=request.name,
-        kind=request.kind,
-        cell=cell.name,
-        status="limit" if is_stopped else "ok",
-        limit=termination.removeprefix("event: ") if is_stopped else "",
-        end_time_s=end_s,
-        first_limit_s=_first_crossing_s(solved_s, margin_V),
-        start_soc=request.start_soc,
-        heat_transfer_coefficient_W_per_m2_K=(
-            request.heat_transfer_coefficient_W_per_m2_K
-        ),
-        solve_s=solve_s,
-        time_s=grid_s,
-        current_A=np.interp(grid_s, request.time_s, request.current_A),
-        coolant_temperature_K=np.interp(
-            grid_s, request.time_s, request.coolant_temperature_K
-        ),
-        soc=((x - facts.x0) / (facts.x100 - facts.x0))[index],
-        is_in_window=(margin_V >= 0)[index],
-        **{name: values[index] for name, values in arrays.items()},
-    )
-
-
-def _first_crossing_s(
-    time_s: npt.NDArray[np.float64], margin_V: npt.NDArray[np.float64]
-) -> float:
-    outside = np.flatnonzero(margin_V < 0)
-    if not len(outside):
-        return float("nan")
-    last = int(outside[0])
-    if last == 0:
-        return float(time_s[0])
-    share = margin_V[last - 1] / (margin_V[last - 1] - margin_V[last])
-    return float(time_s[last - 1] + share * (time_s[last] - time_s[last - 1]))

@@ -71,7 +71,7 @@ def _surrogate_rows(
         cell,
         plan.requests,
         TRUTH_FOLDER,
-        n_processes=scenario.dataset.n_process,
+        n_threads=scenario.dataset.n_thread,
         description=plan.description,
         progress=lambda done, total, outcome: progress(
             0.9 * done / total, f"DFN {outcome.name}"

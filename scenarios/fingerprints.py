@@ -74,7 +74,7 @@ def _inputs(
 
     match stage:
         case "generate":
-            dataset = s.dataset.model_dump(mode="json", exclude={"n_process"})
+            dataset = s.dataset.model_dump(mode="json", exclude={"n_thread"})
             held_out = s.certification.model_dump(
                 mode="json", exclude={"targets", "is_strict", "n_calibration_run"}
             )

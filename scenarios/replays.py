@@ -75,7 +75,7 @@ def replay_days(
         cell,
         tuple(requests.values()),
         folder,
-        n_processes=min(len(requests), scenario.dataset.n_process),
+        n_threads=min(len(requests), scenario.dataset.n_thread),
         progress=lambda done, total, outcome: progress(
             done / total, f"DFN replay {outcome.name}: {outcome.status}"
         ),

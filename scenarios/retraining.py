@@ -62,7 +62,7 @@ def generate_runs(
             cell,
             plan.requests,
             folder / plan.name,
-            n_processes=scenario.dataset.n_process,
+            n_threads=scenario.dataset.n_thread,
             description=plan.description,
             progress=_counted(progress, done, total),
         )

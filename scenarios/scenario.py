@@ -49,7 +49,7 @@ class DatasetSection(Section):
     n_run: int = Field(default=200, ge=1)
     n_deep: int = Field(default=60, ge=0)
     duration_s: int = Field(default=1800, ge=60)
-    n_process: int = Field(default=2, ge=1)
+    n_thread: int = Field(default=2, ge=1)
     soc_minimum: Share = 0.05
     soc_maximum: Share = 0.95
     temperature_minimum_K: Kelvin = 263.15

@@ -83,8 +83,8 @@ class ScenarioStages:
         return certify_on_runs(self._scenario, folder, progress)
 
     def _export(self, folder: Path, progress: Progress) -> Sequence[Path]:
-        from packtwin.twin.compiler import find_compiler
         from packtwin.fmu.export import export_fmu
+        from packtwin.twin.compiler import find_compiler
         from packtwin.twin.cooling import CoolingParameters, cooling_step_map
         from packtwin.twin.pack import PackLayout, pack_step_map
         from packtwin.twin.vehicle import load_vehicle, vehicle_step_map

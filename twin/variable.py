@@ -17,7 +17,7 @@ Variability: TypeAlias = Literal[
 ]
 Sampling: TypeAlias = Literal["end", "mean"]
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\[\d+\])?\Z")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\[\d+(,\d+)*\])?\Z")
 
 
 def nearest_names(name: str, known: tuple[str, ...] | list[str], n: int = 3) -> str:
@@ -35,7 +35,7 @@ class Variable:
     """One named scalar with a unit.
 
     Attributes:
-        name: C identifier (an `[i]` index may follow) that ends in its unit.
+        name: C identifier (an index, `[i]` or `[i,j]`, may follow) ending in its unit.
         description: One sentence.
         start: Start value in the variable's unit.
         minimum: Smallest allowed value.

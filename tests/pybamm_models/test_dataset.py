@@ -108,6 +108,6 @@ def test_no_manifest_is_an_error(tmp_path: Path) -> None:
 def test_two_processes_give_the_same_numbers(coarse: Cell, tmp_path: Path) -> None:
     wanted = [request("a"), request("b", -2.0)]
     generate(coarse, wanted, tmp_path / "one")
-    generate(coarse, wanted, tmp_path / "two", n_processes=2)
+    generate(coarse, wanted, tmp_path / "two", n_threads=2)
     for one, two in zip(load(tmp_path / "one"), load(tmp_path / "two"), strict=True):
         assert np.array_equal(one.voltage_V, two.voltage_V)

@@ -6,7 +6,7 @@ import pytest
 from packtwin.pybamm_models.cells import CELLS, Cell
 from packtwin.pybamm_models.facts import cell_facts
 from packtwin.pybamm_models.run import Run
-from packtwin.pybamm_models.simulation import replay
+from packtwin.pybamm_models.stepping import replay
 
 H_W_PER_M2_K = 30.0
 

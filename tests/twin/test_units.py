@@ -13,6 +13,10 @@ from packtwin.twin.units import UNITS, convert, unit_of_name
         ("speed_m_per_s", "m/s"),
         ("acceleration_m_per_s2", "m/s2"),
         ("temperature_K[3]", "K"),
+        ("concentration_mol_per_m3[3,12]", "mol/m3"),
+        ("diffusivity_m2_per_s", "m2/s"),
+        ("conductivity_S_per_m", "S/m"),
+        ("maximum_slew_A_per_s", "A/s"),
         ("soc", "1"),
     ],
 )

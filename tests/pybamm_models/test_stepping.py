@@ -7,7 +7,7 @@ import pytest
 
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.request import Request
-from packtwin.pybamm_models.simulation import replay
+from packtwin.pybamm_models.stepping import replay
 from packtwin.twin.errors import ModelError, ScenarioError
 
 
