@@ -1,4 +1,7 @@
-"""`export_fmu(step_map, path)`: a step map as a self-contained FMI 2.0 FMU in C99."""
+"""`export_fmu(step_map, path)`: a step map as a self-contained FMI 2.0 FMU in C99.
+
+Any `SteppableCode` can be exported: a `StepMap`, or `implicit_source(model)`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from packtwin.fmu.archive import write_archive
-from packtwin.twin.compiler import Compiler, find_compiler
 from packtwin.fmu.platforms import host_folders, library_suffix
 from packtwin.fmu.source import FmuSource, render_source
-from packtwin.twin.step_map import StepMap
+from packtwin.twin.compiler import Compiler, find_compiler
+from packtwin.twin.steppable import SteppableCode
 
 __all__ = ["compile_source", "export_fmu"]
 
@@ -19,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def export_fmu(
-    step_map: StepMap,
+    step_map: SteppableCode,
     path: Path,
     *,
     documentation: Mapping[str, str | bytes] | None = None,
@@ -37,7 +40,8 @@ def export_fmu(
         path: The file to write, usually `NAME.fmu`; replaced at once or not at all.
         documentation: Files by their path under `documentation/`.
         resources: Files by their path under `resources/`.
-        description: One sentence for the model description.
+        description: One sentence for the model description; the step map's own remark
+            follows it.
         compiler: The C compiler; found on this machine by default.
         compile_binary: Whether to put a binary for this machine into the FMU. Without
             one it needs no compiler here, but one where it is imported.

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeAlias, final
 
-import casadi as ca
 import jinja2
 
-from packtwin.twin.c_code import generate_c
 from packtwin.twin.errors import InterfaceError
-from packtwin.twin.step_map import StepMap
+from packtwin.twin.feedthrough import Dependencies
+from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.units import UNITS
-from packtwin.twin.variable import Variable
+from packtwin.twin.variable import Interface, Variable
 
 __all__ = ["FmuSource", "render_source"]
 
@@ -69,24 +68,25 @@ class _Row:
     is_bounded_above: bool
 
 
-def render_source(step_map: StepMap, *, description: str = "") -> FmuSource:
+def render_source(step_map: SteppableCode, *, description: str = "") -> FmuSource:
     """Render all generated files of the FMU of a step map."""
     interface = step_map.interface
     if not interface.outputs:
         msg = f"Step map `{step_map.name}` has no outputs; an FMU needs at least one."
         raise InterfaceError(msg)
-    rows = _table(step_map)
-    code = generate_c(step_map, is_static=True).source
+    rows = _table(step_map.interface)
+    code = step_map.c_code(is_static=True)
     context: dict[str, Any] = {
         "identifier": step_map.name,
         "tool": f"packtwin {version('packtwin')}",
-        "description": description,
+        "description": f"{description} {step_map.remark}".strip(),
         "variables": rows,
         "n_inputs": len(interface.inputs),
-        "n_memory": len(step_map.memory),
+        "n_outputs": len(interface.outputs),
+        "n_memory": code.n_memory,
         "units": [UNITS[name] for name in sorted({row.unit for row in rows})],
         "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
-        "outputs": _structure(step_map),
+        "outputs": _structure(interface, step_map.dependencies()),
     }
     parts = [_template(name) for name in ("prologue.h", "fmi2_types.h", "model.h.j2")]
     parts += [
@@ -94,14 +94,16 @@ def render_source(step_map: StepMap, *, description: str = "") -> FmuSource:
         for name in ("fmi2_instance.h", "fmi2_functions.c", "fmi2_stepping.c")
     ]
     digest = hashlib.sha256(
-        "\0".join([code, *parts, repr([asdict(row) for row in rows])]).encode()
+        "\0".join([code.source, *parts, repr([asdict(row) for row in rows])]).encode()
     ).hexdigest()
     token = "-".join(
         (digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])
     )
     context["token"] = f"{{{token}}}"
     prologue, types, model, *functions = parts
-    c_source = "".join([prologue, code, types, _render(model, context), *functions])
+    c_source = "".join(
+        [prologue, code.source, types, _render(model, context), *functions]
+    )
     return FmuSource(
         identifier=step_map.name,
         token=context["token"],
@@ -112,8 +114,7 @@ def render_source(step_map: StepMap, *, description: str = "") -> FmuSource:
     )
 
 
-def _table(step_map: StepMap) -> list[_Row]:
-    interface = step_map.interface
+def _table(interface: Interface) -> list[_Row]:
     groups: tuple[tuple[_Role, tuple[Variable, ...]], ...] = (
         ("input", interface.inputs),
         ("output", interface.outputs),
@@ -151,30 +152,17 @@ def _row(reference: int, role: _Role, v: Variable) -> _Row:
     )
 
 
-def _structure(step_map: StepMap) -> list[dict[str, Any]]:
-    """Return each output's 1-based index and exact dependencies."""
-    interface = step_map.interface
+def _structure(interface: Interface, known: Dependencies) -> list[dict[str, Any]]:
+    """Return each output's 1-based index and dependencies."""
     n_u, n_y = len(interface.inputs), len(interface.outputs)
-    on_inputs = _dependencies(step_map.initialize, 0, 1)
-    on_parameters = _dependencies(step_map.initialize, 1, 1)
     rows = []
     for i in range(n_y):
-        inputs = [j + 1 for j in on_inputs[i]]
-        parameters = [n_u + n_y + j + 1 for j in on_parameters[i]]
+        inputs = [j + 1 for j in known.on_inputs[i]]
+        parameters = [n_u + n_y + j + 1 for j in known.on_parameters[i]]
         rows.append(
             {"index": n_u + i + 1, "inputs": inputs, "knowns": inputs + parameters}
         )
     return rows
-
-
-def _dependencies(function: ca.Function, i_in: int, i_out: int) -> list[list[int]]:
-    """Return for each element of an output the elements of an input it depends on."""
-    found: list[list[int]] = [[] for _ in range(function.numel_out(i_out))]
-    if function.numel_in(i_in):
-        rows, columns = function.jac_sparsity(i_out, i_in).get_triplet()
-        for row, column in zip(rows, columns, strict=True):
-            found[row].append(column)
-    return [sorted(columns) for columns in found]
 
 
 def _template(name: str) -> str:

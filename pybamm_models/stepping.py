@@ -18,9 +18,8 @@ from packtwin.pybamm_models.physics import physics_model, physics_of_cell
 from packtwin.pybamm_models.recording import as_run
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
-from packtwin.twin.compiled import CompiledStepMap, compile_step_map
+from packtwin.twin.compiled import CompiledStepMap, integrate_implicitly
 from packtwin.twin.errors import ModelError, StepError
-from packtwin.twin.implicit import implicit_source
 from packtwin.twin.step_map import StepStatus
 
 __all__ = [
@@ -44,7 +43,7 @@ def cell_stepper(cell: Cell) -> CompiledStepMap:
         CompilerError: there is no working C compiler.
         ModelError: PyBaMM cannot build the model.
     """
-    return compile_step_map(implicit_source(physics_model(physics_of_cell(cell))))
+    return integrate_implicitly(physics_model(physics_of_cell(cell)))
 
 
 def solve_request(cell: Cell, request: Request) -> Run:
@@ -89,8 +88,16 @@ def solve_request(cell: Cell, request: Request) -> Run:
         memory, grid_s, inputs[:-1], parameters, slopes=np.diff(inputs, axis=0)
     )
     if done.status == StepStatus.REFUSED:
-        reason = f"no step could be taken at {done.end_time_s:.3f} s"
-        raise ModelError(_failed(cell, request, reason))
+        k = len(done.outputs)
+        reason = stepper.refusal(
+            done.memory,
+            grid_s[k],
+            1.0,
+            inputs[k],
+            parameters,
+            slope=inputs[k + 1] - inputs[k],
+        )
+        raise ModelError(_failed(cell, request, str(reason))) from reason
     rows = np.vstack([first, done.outputs])
     solved_s = grid_s[: len(rows)].copy()
     solved_s[-1] = done.end_time_s

@@ -1,25 +1,27 @@
 """C99 source of a step map, behind one small ABI.
 
-    int NAME_initialize(const double *u, const double *p, double *memory, double *y);
-    int NAME_step(double *memory, double t, double h, const double *u, const double *p,
-                  double *y);
+    size_t NAME_pt_space_size(void);
+    int NAME_pt_initialize(const double *u, const double *p, double *memory, double *y,
+                           void *space);
+    int NAME_pt_step(double *memory, double t, double h, const double *u,
+                     const double *p, double *y, void *space);
 
-`NAME_step` returns 0 after a good step and 1 when it refused it (memory unchanged).
-Nothing is allocated and nothing is global: the functions are reentrant, and different
-instances may run in parallel threads.
+`NAME_pt_step` returns 0 after a good step and 1 when it refused it (memory unchanged).
+`space` is scratch of `NAME_pt_space_size()` bytes, aligned for doubles: the caller owns
+it and nothing is kept in it. Nothing is allocated and nothing is global: calls with
+different memory and space may run in parallel threads, also those with a small stack.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import casadi as ca
-
-from packtwin.twin.step_map import StepMap
 
 __all__ = ["CCode", "generate_c"]
 
@@ -27,26 +29,30 @@ __all__ = ["CCode", "generate_c"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CCode:
-    """Generated C source: one translation unit, everything `static` but the ABI."""
+    """Generated C source: one translation unit, everything `static` but the ABI.
+
+    Attributes:
+        name: Prefix of the ABI's functions.
+        source: The C99 text.
+        n_memory: Length of the memory.
+    """
 
     name: str
     source: str
     n_memory: int
-    n_inputs: int
-    n_parameters: int
-    n_outputs: int
 
 
 _WRAPPER = """
 /* ---- packtwin step-map ABI ------------------------------------------------ */
+#include <stddef.h>
 #include <string.h>
 
-#define PT_N_MEMORY {n_memory}
-#define PT_N_OUTPUTS {n_outputs}
+#define PTS_N_MEMORY {n_memory}
+#define PTS_N_OUTPUTS {n_outputs}
 
-static const char pt_is_mean[{n_flags}] = {{{flags}}};
+static const char pts_is_mean[{n_flags}] = {{{flags}}};
 
-static int pt_all_finite(const double *v, int n) {{
+static int pts_all_finite(const double *v, int n) {{
   int i;
   for (i = 0; i < n; ++i) {{
     if (!(v[i] - v[i] == 0.0)) return 0;
@@ -54,28 +60,32 @@ static int pt_all_finite(const double *v, int n) {{
   return 1;
 }}
 
+typedef struct {{
+  const casadi_real *arg[{n_arg}];
+  casadi_real *res[{n_res}];
+  casadi_real w[{n_w}];
+  double now[{dim_memory}], next[{dim_memory}], last[{dim_outputs}];
+  double total[{dim_outputs}];
+  casadi_int iw[{n_iw}];
+}} pts_space;
+
+{static}size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
+
 {static}int {name}_pt_initialize(const double *u, const double *p, double *memory,
-                          double *y) {{
-  const casadi_real *arg[{init_arg}];
-  casadi_real *res[{init_res}];
-  casadi_int iw[{init_iw}];
-  casadi_real w[{init_w}];
-  arg[0] = u;
-  arg[1] = p;
-  res[0] = memory;
-  res[1] = y;
-  if ({name}_initialize(arg, res, iw, w, 0)) return 1;
-  return !(pt_all_finite(memory, PT_N_MEMORY) && pt_all_finite(y, PT_N_OUTPUTS));
+                          double *y, void *space) {{
+  pts_space *s = (pts_space *)space;
+  s->arg[0] = u;
+  s->arg[1] = p;
+  s->res[0] = memory;
+  s->res[1] = y;
+  if ({name}_initialize(s->arg, s->res, s->iw, s->w, 0)) return 1;
+  return !(pts_all_finite(memory, PTS_N_MEMORY) && pts_all_finite(y, PTS_N_OUTPUTS));
 }}
 
 {static}int {name}_pt_step(double *memory, double t, double h, const double *u,
-                    const double *p, double *y) {{
-  const casadi_real *arg[{step_arg}];
-  casadi_real *res[{step_res}];
-  casadi_int iw[{step_iw}];
-  casadi_real w[{step_w}];
-  double now[{dim_memory}], next[{dim_memory}], last[{dim_outputs}];
-  double total[{dim_outputs}];
+                    const double *p, double *y, void *space) {{
+  pts_space *s = (pts_space *)space;
+  double *now = s->now, *next = s->next, *last = s->last, *total = s->total;
   const double limit = {substep};
   double t_i, h_i;
   int n = 1, i, k;
@@ -84,54 +94,66 @@ static int pt_all_finite(const double *v, int n) {{
     if ((double)n < h / limit - 1e-9) ++n;
   }}
   h_i = h / n;
-  memcpy(now, memory, sizeof(double) * PT_N_MEMORY);
-  for (k = 0; k < PT_N_OUTPUTS; ++k) total[k] = 0.0;
+  memcpy(now, memory, sizeof(double) * PTS_N_MEMORY);
+  for (k = 0; k < PTS_N_OUTPUTS; ++k) total[k] = 0.0;
   for (i = 0; i < n; ++i) {{
     t_i = t + i * h_i;
-    arg[0] = now;
-    arg[1] = &t_i;
-    arg[2] = &h_i;
-    arg[3] = u;
-    arg[4] = p;
-    res[0] = next;
-    res[1] = last;
-    if ({name}_step(arg, res, iw, w, 0)) return 1;
-    memcpy(now, next, sizeof(double) * PT_N_MEMORY);
-    for (k = 0; k < PT_N_OUTPUTS; ++k) total[k] += last[k];
+    s->arg[0] = now;
+    s->arg[1] = &t_i;
+    s->arg[2] = &h_i;
+    s->arg[3] = u;
+    s->arg[4] = p;
+    s->res[0] = next;
+    s->res[1] = last;
+    if ({name}_step(s->arg, s->res, s->iw, s->w, 0)) return 1;
+    memcpy(now, next, sizeof(double) * PTS_N_MEMORY);
+    for (k = 0; k < PTS_N_OUTPUTS; ++k) total[k] += last[k];
   }}
-  if (!pt_all_finite(now, PT_N_MEMORY) || !pt_all_finite(total, PT_N_OUTPUTS)) {{
+  if (!pts_all_finite(now, PTS_N_MEMORY) || !pts_all_finite(total, PTS_N_OUTPUTS)) {{
     return 1;
   }}
-  memcpy(memory, now, sizeof(double) * PT_N_MEMORY);
-  for (k = 0; k < PT_N_OUTPUTS; ++k) y[k] = pt_is_mean[k] ? total[k] / n : last[k];
+  memcpy(memory, now, sizeof(double) * PTS_N_MEMORY);
+  for (k = 0; k < PTS_N_OUTPUTS; ++k) y[k] = pts_is_mean[k] ? total[k] / n : last[k];
   return 0;
 }}
 """
 
 
-def generate_c(step_map: StepMap, *, is_static: bool = False) -> CCode:
-    """Generate the C source of a step map.
+def generate_c(
+    name: str,
+    initialize: ca.Function,
+    step: ca.Function,
+    *,
+    is_mean: Sequence[bool],
+    substep_s: float = math.inf,
+    is_static: bool = False,
+) -> CCode:
+    """Generate the C source of a step map's two functions; see `StepMap`.
 
     Args:
-        step_map: What to generate.
+        name: Prefix of the functions.
+        initialize: `(u, p) -> (memory, y)`.
+        step: `(memory, t, h, u, p) -> (memory, y)`.
+        is_mean: Flags of the outputs that are means over the step.
+        substep_s: A longer step is cut into equal substeps of at most this length.
         is_static: Make the ABI functions `static` too (for one FMU source file).
     """
-    name = step_map.name
     generator = ca.CodeGenerator(
         f"{name}_functions.c",
         {"with_header": False, "casadi_int": "int", "avoid_stack": False},
     )
-    init = _renamed(step_map.initialize, f"{name}_initialize")
-    step = _renamed(step_map.step, f"{name}_step")
-    generator.add(init)
-    generator.add(step)
+    functions = (
+        _renamed(initialize, f"{name}_initialize"),
+        _renamed(step, f"{name}_step"),
+    )
+    for function in functions:
+        generator.add(function)
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")
-        functions = (Path(folder) / f"{name}_functions.c").read_text()
-    functions = _with_column_order(functions)
-    n_m, n_y = len(step_map.memory), len(step_map.interface.outputs)
-    limit = step_map.substep_s if math.isfinite(step_map.substep_s) else -1.0
-    flags = ", ".join(str(int(f)) for f in step_map.is_mean_output) or "0"
+        source = (Path(folder) / f"{name}_functions.c").read_text()
+    n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
+    limit = substep_s if math.isfinite(substep_s) else -1.0
+    flags = ", ".join(str(int(f)) for f in is_mean) or "0"
     wrapper = _WRAPPER.format(
         name=name,
         static="static " if is_static else "",
@@ -142,17 +164,12 @@ def generate_c(step_map: StepMap, *, is_static: bool = False) -> CCode:
         n_flags=max(1, n_y),
         flags=flags,
         substep=repr(float(limit)),
-        **_work_sizes("init", init),
-        **_work_sizes("step", step),
+        n_arg=max(1, *(f.sz_arg() for f in functions)),
+        n_res=max(1, *(f.sz_res() for f in functions)),
+        n_iw=max(1, *(f.sz_iw() for f in functions)),
+        n_w=max(1, *(f.sz_w() for f in functions)),
     )
-    return CCode(
-        name=name,
-        source=functions + wrapper,
-        n_memory=n_m,
-        n_inputs=len(step_map.interface.inputs),
-        n_parameters=len(step_map.interface.parameters),
-        n_outputs=n_y,
-    )
+    return CCode(name=name, source=_with_column_order(source) + wrapper, n_memory=n_m)
 
 
 def _renamed(function: ca.Function, name: str) -> ca.Function:
@@ -194,12 +211,3 @@ def _with_column_order(source: str) -> str:
         return source
     end = source.index("\n}\n", begin) + 3
     return source[:begin] + _PRODUCT + source[end:]
-
-
-def _work_sizes(prefix: str, function: ca.Function) -> dict[str, int]:
-    return {
-        f"{prefix}_arg": max(1, function.sz_arg()),
-        f"{prefix}_res": max(1, function.sz_res()),
-        f"{prefix}_iw": max(1, function.sz_iw()),
-        f"{prefix}_w": max(1, function.sz_w()),
-    }

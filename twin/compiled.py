@@ -1,88 +1,64 @@
-"""`CompiledStepMap`: a step map that runs as compiled C, with the surface of `StepMap`.
-
-Libraries are kept in a cache folder under the hash of source and compiler, so that a
-model is compiled once per machine.
-"""
+"""`CompiledStepMap`: a step map that runs as compiled C, stepped like a `StepMap`."""
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import tempfile
-from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.compiler import Compiler, find_compiler
-from packtwin.twin.errors import StepError
-from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.compiler import Compiler
+from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.feedthrough import feedthrough_of
+from packtwin.twin.implicit import (
+    ABSOLUTE_TOLERANCE,
+    RELATIVE_TOLERANCE,
+    ImplicitSource,
+    implicit_source,
+)
+from packtwin.twin.library_cache import cached_library
+from packtwin.twin.model import Model
+from packtwin.twin.outcome import RunOutcome, StepOutcome
+from packtwin.twin.refusal import refusal_message, start_message
+from packtwin.twin.step_library import StepLibrary
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface
 
-__all__ = [
-    "CompiledStepMap",
-    "RunOutcome",
-    "StepOutcome",
-    "cache_folder",
-    "compile_step_map",
-]
+__all__ = ["CompiledStepMap", "compile_step_map", "integrate_implicitly"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
 _COUNTS = ("rhs", "jacobian", "factorisation", "step", "rejection", "newton")
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StepOutcome:
-    """What one step did.
+def integrate_implicitly(
+    model: Model,
+    *,
+    relative_tolerance: float = RELATIVE_TOLERANCE,
+    absolute_tolerance: float = ABSOLUTE_TOLERANCE,
+    compiler: Compiler | None = None,
+) -> CompiledStepMap:
+    """Turn a stiff model or index-1 DAE into a compiled step map.
 
-    Attributes:
-        memory: New memory; the old one if the step was refused.
-        outputs: Outputs at the end, means over the time covered.
-        status: `OK`, `EVENT` (stopped early) or `REFUSED`.
-        end_time_s: Time reached.
-        event: Name of the event that happened, empty if none.
+    Args:
+        model: The equations.
+        relative_tolerance: Of every state.
+        absolute_tolerance: The same as a fraction of the state's `nominal`.
+        compiler: The C compiler; found on this machine by default.
+
+    Raises:
+        InterfaceError: the model cannot be expanded or is not of index one.
+        CompilerError: no C compiler, or it failed.
     """
-
-    memory: Vector
-    outputs: Vector
-    status: StepStatus
-    end_time_s: float
-    event: str = ""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RunOutcome:
-    """What many steps did.
-
-    Attributes:
-        memory: Memory at the end; if a step was refused, at the start of that step.
-        outputs: One row per step taken; an event's row is the last and shorter.
-        status: Of the last step.
-        end_time_s: Time reached.
-        event: Name of the event that ended the run, empty if none.
-    """
-
-    memory: Vector
-    outputs: Vector
-    status: StepStatus
-    end_time_s: float
-    event: str = ""
-
-
-def cache_folder() -> Path:
-    """Return where compiled step maps are kept: `PACKTWIN_CACHE`, or the user's."""
-    chosen = os.environ.get("PACKTWIN_CACHE", "").strip()
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME", "").strip() or str(Path.home() / ".cache")
-    return Path(base) / "packtwin"
+    source = implicit_source(
+        model,
+        relative_tolerance=relative_tolerance,
+        absolute_tolerance=absolute_tolerance,
+    )
+    return compile_step_map(source, compiler)
 
 
 def compile_step_map(
@@ -93,27 +69,11 @@ def compile_step_map(
     Raises:
         CompilerError: no C compiler, or it failed.
     """
-    chosen = compiler or find_compiler()
-    chosen = replace(chosen, extra_flags=(*_FLAGS, *chosen.extra_flags))
     text = _EXPORTED + source.source
-    key = hashlib.sha256(
-        "\0".join([text, *chosen.command, *chosen.extra_flags]).encode()
-    ).hexdigest()[:32]
-    folder = cache_folder()
-    library = folder / f"{source.model.name}-{key}.so"
-    if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            code = Path(scratch) / f"{source.model.name}.c"
-            code.write_text(text, encoding="utf-8")
-            made = Path(scratch) / library.name
-            chosen.compile_library(code, made)
-            made.replace(library)
+    library = cached_library(source.model.name, text, compiler)
     return CompiledStepMap(source=source, library=library)
 
 
-# Vectorise comparisons too; do not search long straight code for vectors.
-_FLAGS = ("-fno-trapping-math", "-fno-tree-slp-vectorize")
 _EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
 
 
@@ -130,14 +90,12 @@ class CompiledStepMap:
     def __init__(self, *, source: ImplicitSource, library: Path) -> None:
         self.source = source
         model = source.model
-        loaded = ctypes.CDLL(str(library))
-        self._initialize: Any = getattr(loaded, f"{model.name}_pt_initialize")
-        self._advance: Any = getattr(loaded, f"{model.name}_pt_advance")
-        self._run: Any = getattr(loaded, f"{model.name}_pt_run")
+        self._library = StepLibrary(library, model.name)
         n_x, n_z = len(model.states), len(model.algebraic_states)
         self._at_arm = n_x + n_z + len(model.interface.inputs)
         self._at_arm += len(model.interface.parameters)
         self._at_tolerance = self._at_arm + len(model.events) + 2
+        self._n_state = n_x + n_z
 
     @property
     def name(self) -> str:
@@ -148,6 +106,16 @@ class CompiledStepMap:
     def interface(self) -> Interface:
         """Inputs, outputs and parameters."""
         return self.source.model.interface
+
+    @property
+    def n_memory(self) -> int:
+        """Length of the memory."""
+        return self.source.n_memory
+
+    @cached_property
+    def feedthrough(self) -> frozenset[tuple[str, str]]:
+        """Pairs (input, output) where the output may depend at once on the input."""
+        return feedthrough_of(self.interface, self.source.dependencies())
 
     def start(
         self, u: Vector, p: Vector, *, tolerance: tuple[float, float] | None = None
@@ -164,26 +132,14 @@ class CompiledStepMap:
         """
         memory = np.zeros(self.source.n_memory)
         y = np.zeros(max(1, len(self.interface.outputs)))
-        u, p = _vector(u), _vector(p)
-        status = self._initialize(_at(u), _at(p), _at(memory), _at(y))
-        if status != StepStatus.OK:
-            msg = (
-                f"Model `{self.name}` has no consistent start for inputs "
-                f"{self._named(self.interface.input_names, u)} and parameters "
-                f"{self._named(self.interface.parameter_names, p)}; start within the "
-                "model's limits and at a smaller load."
-            )
-            raise StepError(msg, component=self.name, time_s=0.0, reason="start")
+        u, p = self._inputs(u), self._parameters(p)
+        status = self._library.call("initialize", u, p, memory, y)
         events = self.source.model.events
         arms = memory[self._at_arm : self._at_arm + len(events)]
         outside = [e.name for e, arm in zip(events, arms, strict=True) if arm == 0.0]
-        if outside:
-            msg = (
-                f"Model `{self.name}` starts outside its limits "
-                f"{', '.join(f'`{name}`' for name in outside)} with inputs "
-                f"{self._named(self.interface.input_names, u)} and parameters "
-                f"{self._named(self.interface.parameter_names, p)}; start inside."
-            )
+        if status != StepStatus.OK or outside:
+            known = outside if status == StepStatus.OK else []
+            msg = start_message(self.source.model, u, p, known)
             raise StepError(msg, component=self.name, time_s=0.0, reason="start")
         if tolerance is not None:
             memory[self._at_tolerance : self._at_tolerance + 2] = tolerance
@@ -211,21 +167,13 @@ class CompiledStepMap:
             slope: Time derivatives of the inputs; default 0.
             stops: End at an event; otherwise go on through it.
         """
-        new = np.array(memory, dtype=np.float64)
+        new = self._copy(memory)
         y = np.full(max(1, len(self.interface.outputs)), np.nan)
         end, event = ctypes.c_double(t), ctypes.c_int(-1)
-        u, p = _vector(u), _vector(p)
-        status = self._advance(
-            _at(new),
-            ctypes.c_double(t),
-            ctypes.c_double(h),
-            _at(u),
-            None if slope is None else _at(_vector(slope)),
-            _at(p),
-            _at(y),
-            int(stops),
-            ctypes.byref(end),
-            ctypes.byref(event),
+        u, p = self._inputs(u), self._parameters(p)
+        du = None if slope is None else self._inputs(slope)
+        status = self._library.call(
+            "advance", new, float(t), float(h), u, du, p, y, int(stops), end, event
         )
         names = [v.name for v in self.source.model.events]
         return StepOutcome(
@@ -265,25 +213,16 @@ class CompiledStepMap:
         """
         n = len(times_s) - 1
         n_y = len(self.interface.outputs)
-        new, y = np.array(memory, dtype=np.float64), np.zeros((n, max(1, n_y)))
-        times_s, u, p = _vector(times_s), _vector(u), _vector(p)
+        new, y = self._copy(memory), np.zeros((n, n_y))
+        times_s, u, p = _vector(times_s), self._inputs(u, n), self._parameters(p)
+        du = None if slopes is None else self._inputs(slopes, n)
         end, event, done = ctypes.c_double(), ctypes.c_int(-1), ctypes.c_int(0)
-        status = self._run(
-            _at(new),
-            _at(times_s),
-            n,
-            _at(u),
-            None if slopes is None else _at(_vector(slopes)),
-            _at(p),
-            _at(y),
-            int(stops),
-            ctypes.byref(end),
-            ctypes.byref(event),
-            ctypes.byref(done),
+        status = self._library.call(
+            "run", new, times_s, n, u, du, p, y, int(stops), end, event, done
         )
         return RunOutcome(
             memory=new,
-            outputs=y[: done.value, :n_y],
+            outputs=y[: done.value],
             status=StepStatus(status),
             end_time_s=end.value,
             event=self.source.model.events[event.value].name
@@ -291,20 +230,64 @@ class CompiledStepMap:
             else "",
         )
 
+    def refusal(
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
+    ) -> StepError:
+        """Return the error to raise for a refused step, given what was refused.
+
+        The step is repeated to find the time reached and the states that stopped it;
+        `memory` is not changed and can be stepped on with other inputs.
+        """
+        u, p = self._inputs(u), self._parameters(p)
+        du = np.zeros_like(u) if slope is None else self._inputs(slope)
+        why = np.zeros(max(1, 2 * self._n_state))
+        end = ctypes.c_double(t)
+        given = None if slope is None else du
+        now = self._copy(memory)
+        status = self._library.call(
+            "explain", now, float(t), float(h), u, given, p, end, why
+        )
+        if status != StepStatus.REFUSED:
+            msg = f"The step of `{self.name}` at {t} s is not refused; nothing to say."
+            raise InterfaceError(msg)
+        states, errors = np.split(why[: 2 * self._n_state], 2)
+        reason = refusal_message(
+            self.source.model, (t, h, end.value), (u, du, p), states, errors
+        )
+        return StepError(reason, component=self.name, time_s=t, reason=reason)
+
     def counts(self, memory: Vector) -> dict[str, int]:
         """Return how much work the memory's run took since its start."""
         last = memory[-len(_COUNTS) :]
         return {name: int(n) for name, n in zip(_COUNTS, last, strict=True)}
 
-    @staticmethod
-    def _named(names: tuple[str, ...], values: Vector) -> str:
-        pairs = zip(names, values, strict=True)
-        return ", ".join(f"`{name}` = {value:.6g}" for name, value in pairs) or "none"
+    def _copy(self, memory: Vector) -> Vector:
+        return self._checked(memory, "memory", (self.source.n_memory,)).copy()
+
+    def _inputs(self, u: Vector, n: int | None = None) -> Vector:
+        n_u = len(self.interface.inputs)
+        return self._checked(u, "inputs", (n_u,) if n is None else (n, n_u))
+
+    def _parameters(self, p: Vector) -> Vector:
+        return self._checked(p, "parameters", (len(self.interface.parameters),))
+
+    def _checked(self, values: Vector, label: str, shape: tuple[int, ...]) -> Vector:
+        vector = _vector(values)
+        if vector.shape != shape:
+            msg = (
+                f"The {label} of `{self.name}` have shape {vector.shape}, expected "
+                f"{shape}; give them in the order of its interface."
+            )
+            raise InterfaceError(msg)
+        return vector
 
 
 def _vector(values: Vector) -> Vector:
     return np.ascontiguousarray(values, dtype=np.float64)
-
-
-def _at(values: Vector) -> ctypes.c_void_p:
-    return ctypes.c_void_p(values.ctypes.data)

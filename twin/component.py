@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
-import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.compiled import CompiledStepMap
 from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.variable import Interface
@@ -116,11 +116,15 @@ class Component(Protocol):
 
 @final
 class StepMapComponent:
-    """A step map run in Python through CasADi: the readable reference of its FMU."""
+    """A step map run in Python.
+
+    Through CasADi it is the readable reference of its FMU; compiled it runs in C, and
+    goes on through the model's events.
+    """
 
     def __init__(
         self,
-        step_map: StepMap,
+        step_map: StepMap | CompiledStepMap,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,
@@ -136,8 +140,8 @@ class StepMapComponent:
         self._name = name or step_map.name
         self._interface = step_map.interface.with_starts(parameters or {})
         self._p = np.array([v.start for v in self._interface.parameters], dtype=float)
-        self._memory = np.zeros(len(step_map.memory))
-        self._feedthrough = _direct_feedthrough(step_map)
+        self._memory = np.zeros(step_map.n_memory)
+        self._feedthrough = step_map.feedthrough
 
     @property
     def name(self) -> str:
@@ -172,15 +176,14 @@ class StepMapComponent:
 
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
         """Advance with constant inputs."""
-        self._memory, y, status = self._step_map.advance(
-            self._memory, seconds(tick), seconds(end_tick - tick), u, self._p
-        )
-        return StepReport(
-            outputs=y,
-            end_tick=end_tick if status is StepStatus.OK else tick,
-            status=status,
-            message="" if status is StepStatus.OK else "the result is not finite",
-        )
+        now = (self._memory, seconds(tick), seconds(end_tick - tick), u, self._p)
+        self._memory, y, status = self._step_map.advance(*now)
+        if status is StepStatus.OK:
+            return StepReport(outputs=y, end_tick=end_tick)
+        message = "the result is not finite"
+        if isinstance(self._step_map, CompiledStepMap):
+            message = self._step_map.refusal(*now).reason
+        return StepReport(outputs=y, end_tick=tick, status=status, message=message)
 
     def save(self) -> Vector:
         """Return a copy of the memory."""
@@ -192,15 +195,3 @@ class StepMapComponent:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def _direct_feedthrough(step_map: StepMap) -> frozenset[tuple[str, str]]:
-    initialize: ca.Function = step_map.initialize
-    if not step_map.interface.inputs or not step_map.interface.outputs:
-        return frozenset()
-    sparsity = initialize.jac_sparsity(1, 0)
-    rows, columns = sparsity.get_triplet()
-    inputs, outputs = step_map.interface.input_names, step_map.interface.output_names
-    return frozenset(
-        (inputs[c], outputs[r]) for r, c in zip(rows, columns, strict=True)
-    )

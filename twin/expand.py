@@ -8,7 +8,7 @@ the surrounding expressions is exact. `record_tape` puts the lookups back in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -90,16 +90,37 @@ def expand(
         parts = wanted[: len(parts)]
     value = ca.vertcat(*values) if values else ca.MX(0, 1)
     cut = ca.Function("cut", [*symbols, value], [*parts, arguments])
+    return _with_placeholders(_scalar(cut, name), sizes, calls)
+
+
+def _scalar(function: ca.Function, name: str) -> ca.Function:
+    """Expand to scalar operations, of which a call of a function is none."""
     try:
-        scalar = cut.expand()
+        scalar = function.expand()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        msg = (
-            f"Model `{name}` cannot be expanded to scalar operations: {reason}. "
-            "Use `Lookup` for its tables."
-        )
-        raise InterfaceError(msg) from error
-    return _with_placeholders(scalar, sizes, calls)
+        raise InterfaceError(_not_scalar(name, reason)) from error
+    if any(map(_is_call(scalar), range(scalar.n_instructions()))):
+        is_call = _is_call(function)
+        called = {
+            function.instruction_MX(k).which_function().name()
+            for k in range(function.n_instructions())
+            if is_call(k)
+        }
+        names = ", ".join(f"`{item}`" for item in sorted(called))
+        raise InterfaceError(_not_scalar(name, f"it calls {names}"))
+    return scalar
+
+
+def _is_call(function: ca.Function) -> Callable[[int], bool]:
+    return lambda k: bool(function.instruction_id(k) == ca.OP_CALL)
+
+
+def _not_scalar(name: str, reason: str) -> str:
+    return (
+        f"Model `{name}` cannot be expanded to scalar operations: {reason}. "
+        "Use `Lookup` for its tables."
+    )
 
 
 def _with_placeholders(

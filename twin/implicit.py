@@ -15,17 +15,26 @@ from typing import Any, final
 import casadi as ca
 import numpy as np
 
+from packtwin.twin.c_code import CCode
 from packtwin.twin.expand import expand
+from packtwin.twin.feedthrough import Dependencies, dependencies_of_model
 from packtwin.twin.lookup import Lookup
 from packtwin.twin.lookup_c import lookups_to_c
 from packtwin.twin.model import Model
 from packtwin.twin.scalar_tape import ScalarTape, record_tape
 from packtwin.twin.sparse_lu import eliminate
-from packtwin.twin.variable import Variable
-from packtwin.twin.vector_c import program_to_c
+from packtwin.twin.variable import Interface, Variable
+from packtwin.twin.vector_c import C_PREAMBLE, program_to_c
 from packtwin.twin.vector_program import Program, vectorise
 
-__all__ = ["ImplicitSource", "implicit_source"]
+__all__ = [
+    "ABSOLUTE_TOLERANCE",
+    "RELATIVE_TOLERANCE",
+    "ImplicitSource",
+    "argument_blocks",
+    "block_numbers",
+    "implicit_source",
+]
 
 ABSOLUTE_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-4
@@ -34,12 +43,49 @@ RELATIVE_TOLERANCE = 1e-4
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImplicitSource:
-    """C source of the implicit step map of a model and the sizes it uses."""
+    """C source of the implicit step map of a model and the sizes it uses.
+
+    Beside the ABI of `c_code` it has `NAME_pt_advance`, `NAME_pt_run` and
+    `NAME_pt_explain` (see `rosenbrock.c`).
+    """
 
     model: Model
     source: str
     n_memory: int
     statistics: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """Name of the model; prefix of the C functions."""
+        return self.model.name
+
+    @property
+    def interface(self) -> Interface:
+        """Inputs, outputs and parameters."""
+        return self.model.interface
+
+    @property
+    def remark(self) -> str:
+        """How steps of the C meet the model's events."""
+        names = ", ".join(f"`{event.name}`" for event in self.model.events)
+        return f"Steps go on through the events {names}." if names else ""
+
+    def dependencies(self) -> Dependencies:
+        """Return what each output depends on at once."""
+        return dependencies_of_model(self.model)
+
+    def c_code(self, *, is_static: bool = False) -> CCode:
+        """Return the C source; see `c_code`.
+
+        Args:
+            is_static: Make the functions of the ABI `static` too.
+        """
+        linkage = "#define PT_ABI static\n" if is_static else ""
+        return CCode(
+            name=self.name,
+            source=linkage + self.source,
+            n_memory=self.n_memory,
+        )
 
 
 def implicit_source(
@@ -57,58 +103,39 @@ def implicit_source(
     """
     tapes, sizes, lookups = _record(model)
     sizes |= {
-        "PT_RTOL": repr(float(relative_tolerance)),
-        "PT_ATOL": repr(float(absolute_tolerance)),
+        "PTI_RTOL": repr(float(relative_tolerance)),
+        "PTI_ATOL": repr(float(absolute_tolerance)),
     }
     folder = resources.files("packtwin.twin.c_sources")
     text = "\n".join(
         [
-            _PREAMBLE,
+            C_PREAMBLE,
             *(f"#define {k} {v}" for k, v in sizes.items()),
             (folder / "elementary.c").read_text(),
             *lookups_to_c(lookups),
-            *(program_to_c(p, f"pt_{name}") for name, p in tapes.items()),
-            _largest_work([f"pt_{name}_WORK" for name in tapes]),
+            *(program_to_c(p, f"pti_{name}") for name, p in tapes.items()),
+            _largest_work([f"pti_{name}_WORK" for name in tapes]),
             *_tables(model),
-            f"#define PT_NAME(x) {model.name}_pt_##x",
+            f"#define PTI_NAME(x) {model.name}_pt_##x",
             (folder / "rosenbrock.c").read_text(),
         ]
     )
     return ImplicitSource(
         model=model,
         source=text,
-        n_memory=int(sizes["PT_NM"]),
+        n_memory=int(sizes["PTI_NM"]),
         statistics={
             name: program.n_scalar_operations for name, program in tapes.items()
         },
     )
 
 
-_PREAMBLE = """
-#ifndef PT_ABI
-#define PT_ABI
-#endif
-#if defined(__GNUC__) && !defined(__clang__)
-#define PT_IVDEP _Pragma("GCC ivdep")
-#elif defined(__clang__)
-#define PT_IVDEP _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define PT_IVDEP
-#endif
-#if defined(__GNUC__)
-#define PT_PART __attribute__((noinline))
-#else
-#define PT_PART
-#endif
-"""
-
-
 def _largest_work(names: Sequence[str]) -> str:
     # A union's size is the largest one's, without nesting conditionals.
     members = " ".join(f"double m{k}[{name}];" for k, name in enumerate(names))
     return (
-        f"typedef union {{ {members} }} pt_work;\n"
-        "#define PT_WORK ((int)(sizeof(pt_work) / sizeof(double)))"
+        f"typedef union {{ {members} }} pti_work;\n"
+        "#define PTI_WORK ((int)(sizeof(pti_work) / sizeof(double)))"
     )
 
 
@@ -138,7 +165,7 @@ def _record(
         ca.densify(ca.jacobian(v, time) + ca.jtimes(v, inputs, slope))
         for v in (equations, flows)
     ]
-    blocks = _blocks(model)
+    blocks = argument_blocks(model)
 
     def program(*expressions: Any) -> Program:
         return vectorise(e.tape(*expressions, lookups=lookups), blocks, lookups)
@@ -155,7 +182,8 @@ def _record(
 
     n_x, n_z = len(model.states), len(model.algebraic_states)
     fj, rows, columns = with_slopes(1, slopes, equations, slopes, flows, flow_slopes)
-    elimination = eliminate(n_x + n_z, rows, columns, n_x)
+    names = [v.name for v in (*model.states, *model.algebraic_states)]
+    elimination = eliminate(n_x + n_z, rows, columns, n_x, names)
     programs = {
         "f": program(equations, flows),
         "fj": fj,
@@ -170,15 +198,17 @@ def _record(
             [*blocks, list(range(inputs.numel()))],
             lookups,
         ),
-        "quadrature": vectorise(_product_tape(flow_slopes)),
-        "indicators": program(indicators),
     }
+    if means:
+        programs["quadrature"] = vectorise(_product_tape(flow_slopes))
+    if model.events:
+        programs["indicators"] = program(indicators)
     n_zlu = 0
     if n_z:
         gj, rows, columns = with_slopes(
             1, algebraic_slopes, algebraic, algebraic_slopes
         )
-        inner = eliminate(n_z, rows, columns, 0)
+        inner = eliminate(n_z, rows, columns, 0, names[n_x:])
         programs |= {
             "gj": gj,
             "zfactor": vectorise(inner.factor),
@@ -187,22 +217,22 @@ def _record(
         n_zlu = inner.n_factor
     n_u, n_p = len(model.interface.inputs), len(model.interface.parameters)
     sizes = {
-        "PT_NX": n_x,
-        "PT_NZ": n_z,
-        "PT_NU": n_u,
-        "PT_NP": n_p,
-        "PT_NY": len(model.interface.outputs),
-        "PT_NG": len(model.events),
-        "PT_NQ": len(means),
-        "PT_NJ": slopes.nnz(),
-        "PT_NJQ": flow_slopes.nnz(),
-        "PT_NLU": elimination.n_factor,
-        "PT_NZJ": algebraic_slopes.nnz(),
-        "PT_NZLU": n_zlu,
-        "PT_NM": n_x + n_z + n_u + n_p + len(model.events) + 10,
-        "PT_HAS_TIME": int(has_time),
-        "PT_H_JUMP": "0.1",
-        "PT_H_SMOOTH": "0.1",
+        "PTI_NX": n_x,
+        "PTI_NZ": n_z,
+        "PTI_NU": n_u,
+        "PTI_NP": n_p,
+        "PTI_NY": len(model.interface.outputs),
+        "PTI_NG": len(model.events),
+        "PTI_NQ": len(means),
+        "PTI_NJ": slopes.nnz(),
+        "PTI_NJQ": flow_slopes.nnz(),
+        "PTI_NLU": elimination.n_factor,
+        "PTI_NZJ": algebraic_slopes.nnz(),
+        "PTI_NZLU": n_zlu,
+        "PTI_NM": n_x + n_z + n_u + n_p + len(model.events) + 10,
+        "PTI_HAS_TIME": int(has_time),
+        "PTI_H_JUMP": "0.1",
+        "PTI_H_SMOOTH": "0.1",
     }
     return programs, sizes, lookups
 
@@ -212,12 +242,12 @@ def _means(model: Model) -> list[int]:
     return [i for i, v in enumerate(outputs) if v.sampling == "mean"]
 
 
-def _blocks(model: Model) -> list[list[int]]:
+def argument_blocks(model: Model) -> list[list[int]]:
     """Number the quantities, so that different ones share no group."""
     return [
         [0],
-        _block_numbers(model.states),
-        _block_numbers(model.algebraic_states),
+        block_numbers(model.states),
+        block_numbers(model.algebraic_states),
         list(range(len(model.interface.inputs))),
         list(range(len(model.interface.parameters))),
     ]
@@ -226,18 +256,20 @@ def _blocks(model: Model) -> list[list[int]]:
 def _tables(model: Model) -> list[str]:
     states = (*model.states, *model.algebraic_states)
     n, means = max(1, len(states)), _means(model)
+    n_u = max(1, len(model.interface.inputs))
     nominal = ", ".join(repr(float(v.nominal)) for v in states) or "1.0"
-    block = ", ".join(str(b) for b in _block_numbers(states)) or "0"
+    block = ", ".join(str(b) for b in block_numbers(states)) or "0"
     mean = ", ".join(str(i) for i in means) or "0"
     return [
-        f"static const double pt_nominal[{n}] = {{{nominal}}};",
-        f"static const int pt_block[{n}] = {{{block}}};",
-        f"static const double pt_zeros[{max(1, len(model.interface.inputs))}] = {{0}};",
-        f"static const int pt_mean[{max(1, len(means))}] = {{{mean}}};",
+        f"static const double pti_nominal[{n}] = {{{nominal}}};",
+        f"static const int pti_block[{n}] = {{{block}}};",
+        f"static const double pti_zeros[{n_u}] = {{0}};",
+        f"static const int pti_mean[{max(1, len(means))}] = {{{mean}}};",
     ]
 
 
-def _block_numbers(variables: Sequence[Variable]) -> list[int]:
+def block_numbers(variables: Sequence[Variable]) -> list[int]:
+    """Number the quantities of variables: `c[1]` and `c[2]` are the same one."""
     numbers: dict[str, int] = {}
     return [
         numbers.setdefault(v.name.partition("[")[0], len(numbers)) for v in variables

@@ -47,13 +47,14 @@ class Lookup:
             self.name.isidentifier()
             and n >= 1
             and self.coefficients.shape == (n, 4)
+            and bool(np.all(np.isfinite(self.breakpoints)))
             and bool(np.all(np.diff(self.breakpoints) > 0))
             and bool(np.all(np.isfinite(self.coefficients)))
         )
         if not is_sound:
             msg = (
                 f"Lookup `{self.name}` needs an identifier as name, n + 1 increasing "
-                f"breakpoints and finite coefficients of shape (n, 4), got "
+                f"breakpoints and coefficients of shape (n, 4), all finite, got "
                 f"{self.breakpoints.shape} and {self.coefficients.shape}."
             )
             raise InterfaceError(msg)

@@ -1,9 +1,10 @@
 """LU factorisation of a fixed sparsity pattern as scalar operations.
 
-The pivot order is chosen once, from the pattern: minimum degree on A + A^T with
-diagonal pivots. The factorisation and the two triangular solves are then straight
-lists of multiplications and additions, which `vectorise` turns into loops over the
-parts of the pattern that repeat (the shells of all particles, say).
+The pivot order is chosen once, from the pattern: rows are swapped where the diagonal
+has no entry, then minimum degree on A + A^T with diagonal pivots. The factorisation and
+the two triangular solves are then straight lists of multiplications and additions,
+which `vectorise` turns into loops over the parts of the pattern that repeat (the shells
+of all particles, say).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.matching import match_rows
 from packtwin.twin.scalar_tape import Recorder, ScalarTape
 
 __all__ = ["Elimination", "eliminate", "minimum_degree"]
@@ -32,16 +35,16 @@ class Elimination:
         factor: Tape `(entries, c) -> (lu)`: the entries of `J` in the order given to
             `eliminate` become the factors' nonzeros (pivots are stored inverted).
         solve: Tape `(lu, b) -> (x,)`.
-        order: Pivot order.
-        n_factor: Nonzeros of the factors.
-        pivots: Positions of the inverted pivots in `lu`.
+        order: Columns in pivot order.
+        pivot_rows: The row of each of their pivots.
+        n_factor: Nonzeros of the factors; the inverted pivots come first.
     """
 
     factor: ScalarTape
     solve: ScalarTape
     order: tuple[int, ...]
+    pivot_rows: tuple[int, ...]
     n_factor: int
-    pivots: tuple[int, ...]
 
 
 def minimum_degree(n: int, rows: Sequence[int], columns: Sequence[int]) -> list[int]:
@@ -69,7 +72,11 @@ def minimum_degree(n: int, rows: Sequence[int], columns: Sequence[int]) -> list[
 
 
 def eliminate(
-    n: int, rows: Sequence[int], columns: Sequence[int], n_differential: int
+    n: int,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    n_differential: int,
+    names: Sequence[str] = (),
 ) -> Elimination:
     """Record the elimination of `c D - J`, `D` a diagonal of ones and then zeros.
 
@@ -77,10 +84,17 @@ def eliminate(
         n: Size of `J`.
         rows: Row of every entry of `J`.
         columns: Column of every entry of `J`.
-        n_differential: Number of ones in `D`; the diagonal of `J` must be complete
-            below them.
+        n_differential: Number of ones in `D`.
+        names: Of the unknowns, for errors.
+
+    Raises:
+        InterfaceError: the block of `J` beside the zeros of `D` is singular whatever
+            its entries are.
     """
-    order = minimum_degree(n, rows, columns)
+    row_of = _pivot_rows(n, rows, columns, n_differential, names)
+    column_of = {i: j for j, i in enumerate(row_of)}
+    moved = [column_of[i] for i in rows]
+    order = minimum_degree(n, moved, columns)
     tape = Recorder()
     lower: list[dict[int, int]] = [{} for _ in range(n)]
     upper: list[dict[int, int]] = [{} for _ in range(n)]
@@ -88,7 +102,7 @@ def eliminate(
     c = tape.argument(1, 0)
     for i in range(n_differential):
         upper[rank[i]][rank[i]] = c
-    for k, (i, j) in enumerate(zip(rows, columns, strict=True)):
+    for k, (i, j) in enumerate(zip(moved, columns, strict=True)):
         a, b = rank[i], rank[j]
         node = tape.argument(0, k)
         if i == j and i < n_differential:
@@ -116,6 +130,7 @@ def eliminate(
                     if old is None
                     else tape.node(ca.OP_SUB, old, product)
                 )
+    pivot_rows = tuple(row_of[j] for j in order)
     nodes = list(inverse)
     places_lower = [(k, i) for k in range(n) for i in sorted(lower[k])]
     places_upper = [(k, j) for k in range(n) for j in sorted(upper[k])]
@@ -123,22 +138,52 @@ def eliminate(
     nodes += [upper[k][j] for k, j in places_upper]
     return Elimination(
         factor=tape.tape([nodes], (len(rows), 1)),
-        solve=_solve(n, order, places_lower, places_upper, len(nodes)),
+        solve=_solve(order, pivot_rows, places_lower, places_upper, len(nodes)),
         order=tuple(order),
+        pivot_rows=pivot_rows,
         n_factor=len(nodes),
-        pivots=tuple(range(n)),
     )
 
 
-def _solve(
+def _pivot_rows(
     n: int,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    n_differential: int,
+    names: Sequence[str],
+) -> list[int]:
+    """Return the row of each column's pivot, moving algebraic rows only."""
+    first = n_differential
+    inner = [
+        (i - first, j - first)
+        for i, j in zip(rows, columns, strict=True)
+        if i >= first and j >= first
+    ]
+    row_of, unmatched = match_rows(
+        n - first, [i for i, _ in inner], [j for _, j in inner]
+    )
+    if unmatched:
+        labels = [names[first + j] if names else str(first + j) for j in unmatched]
+        msg = (
+            "The algebraic equations do not determine "
+            f"{', '.join(f'`{label}`' for label in labels)}: no equation is left for "
+            "it, whatever the values are. Expected one algebraic equation per "
+            "algebraic state, in which it appears (index 1); differentiate a "
+            "constraint on the continuous states, or make one of them algebraic."
+        )
+        raise InterfaceError(msg)
+    return [*range(first), *(first + i for i in row_of)]
+
+
+def _solve(
     order: Sequence[int],
+    pivot_rows: Sequence[int],
     places_lower: Sequence[tuple[int, int]],
     places_upper: Sequence[tuple[int, int]],
     n_factor: int,
 ) -> ScalarTape:
-    tape = Recorder()
-    y = [tape.argument(1, order[k]) for k in range(n)]
+    tape, n = Recorder(), len(order)
+    y = [tape.argument(1, row) for row in pivot_rows]
     for number, (k, i) in enumerate(places_lower, start=n):
         product = tape.node(ca.OP_MUL, tape.argument(0, number), y[k])
         y[i] = tape.node(ca.OP_SUB, y[i], product)

@@ -17,7 +17,13 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.c_code import CCode, generate_c
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.feedthrough import (
+    Dependencies,
+    dependencies_of_start,
+    feedthrough_of,
+)
 from packtwin.twin.variable import Interface, Variable
 
 __all__ = ["StepMap", "StepStatus"]
@@ -75,9 +81,43 @@ class StepMap:
                 raise InterfaceError(msg)
 
     @property
+    def n_memory(self) -> int:
+        """Length of the memory."""
+        return len(self.memory)
+
+    @property
+    def feedthrough(self) -> frozenset[tuple[str, str]]:
+        """Pairs (input, output), from the sparsity of the output equations."""
+        return feedthrough_of(self.interface, self.dependencies())
+
+    @property
+    def remark(self) -> str:
+        """Nothing that those who import its FMU must know beyond the interface."""
+        return ""
+
+    @property
     def is_mean_output(self) -> NDArray[np.bool_]:
         """Flags of the outputs that are means over the step."""
         return np.array([v.sampling == "mean" for v in self.interface.outputs], bool)
+
+    def dependencies(self) -> Dependencies:
+        """Return what each output depends on at once."""
+        return dependencies_of_start(self.initialize)
+
+    def c_code(self, *, is_static: bool = False) -> CCode:
+        """Return the C source; see `c_code`.
+
+        Args:
+            is_static: Make the functions of the ABI `static` too.
+        """
+        return generate_c(
+            self.name,
+            self.initialize,
+            self.step,
+            is_mean=self.is_mean_output.tolist(),
+            substep_s=self.substep_s,
+            is_static=is_static,
+        )
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""

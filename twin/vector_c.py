@@ -8,6 +8,7 @@ vectorise them: no calls but to inlined, branch-free elementary functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import final
@@ -19,7 +20,26 @@ from packtwin.twin.errors import InterfaceError
 from packtwin.twin.scalar_tape import LOOKUP, LOOKUP_SLOPE
 from packtwin.twin.vector_program import Group, Operand, Program
 
-__all__ = ["program_to_c"]
+__all__ = ["C_PREAMBLE", "program_to_c"]
+
+C_PREAMBLE = """
+#ifndef PT_ABI
+#define PT_ABI
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define PT_IVDEP _Pragma("GCC ivdep")
+#elif defined(__clang__)
+#define PT_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define PT_IVDEP
+#endif
+#if defined(__GNUC__)
+#define PT_PART __attribute__((noinline))
+#else
+#define PT_PART
+#endif
+"""
+"""What generated C needs before it: the ABI's linkage and hints to compilers."""
 
 
 _STATEMENTS = 250  # of one function; compilers slow down faster than linearly
@@ -224,5 +244,9 @@ class _Writer:
 
 
 def _literal(value: float | int) -> str:
+    if value != value:
+        return "NAN"
+    if value in (math.inf, -math.inf):
+        return "HUGE_VAL" if value > 0 else "(-HUGE_VAL)"
     text = repr(float(value))
     return f"({text})" if text.startswith("-") else text

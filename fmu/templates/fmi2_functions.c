@@ -32,7 +32,9 @@ PT_EXPORT(fmi2Component, fmi2Instantiate)
   }
   length = strlen(name) + 1;
   instance = (PtInstance *)calloc(1, sizeof(PtInstance) + length);
-  if (!instance) {
+  if (instance) instance->space = malloc(PT_SPACE_SIZE());
+  if (!instance || !instance->space) {
+    free(instance);
     pt_complain(callbacks, name, "fmi2Instantiate: out of memory.");
     return NULL;
   }
@@ -42,7 +44,10 @@ PT_EXPORT(fmi2Component, fmi2Instantiate)
   return instance;
 }
 
-PT_EXPORT(void, fmi2FreeInstance)(fmi2Component c) { free(c); }
+PT_EXPORT(void, fmi2FreeInstance)(fmi2Component c) {
+  if (c) free(((PtInstance *)c)->space);
+  free(c);
+}
 
 PT_EXPORT(fmi2Status, fmi2SetDebugLogging)
 (fmi2Component c, fmi2Boolean on, size_t n, const fmi2String categories[]) {

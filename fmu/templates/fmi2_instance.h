@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
   PtState state;
   fmi2CallbackFunctions callbacks;
+  void *space; /* scratch of the step, too large for the stack; holds no state */
   char name[]; /* C99 flexible array member */
 } PtInstance;
 
@@ -112,10 +113,11 @@ static int pt_refresh(PtInstance *instance, const char *function) {
   PtState *s = &instance->state;
   double *y = s->values + PT_N_INPUTS;
   if (!s->is_dirty) return 1;
-  if (PT_INITIALIZE(s->values, y + PT_N_OUTPUTS, s->memory, y)) {
+  if (PT_INITIALIZE(s->values, y + PT_N_OUTPUTS, s->memory, y, instance->space)) {
     pt_refuse(instance, fmi2Error,
-              "%s: the start state or an output is not finite with the given inputs "
-              "and parameters; check their values and units.",
+              "%s: there is no consistent start state, or it or an output is not "
+              "finite, with the given inputs and parameters; check their values and "
+              "units.",
               function);
     return 0;
   }

@@ -25,9 +25,11 @@ from packtwin.cosim.function_component import PeriodicComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
+from packtwin.twin.compiled import CompiledStepMap, compile_step_map
 from packtwin.twin.component import Component, StepMapComponent, ticks
+from packtwin.twin.implicit import implicit_source
 from packtwin.twin.integrate import integrate
-from packtwin.twin.model import model_from_expressions, names_to_symbols
+from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.units import unit_of_name
 from packtwin.twin.variable import Interface, Variable
@@ -39,7 +41,23 @@ def step_map_component() -> Component:
     return StepMapComponent(circuit())
 
 
+def compiled_component() -> Component:
+    return StepMapComponent(compiled_circuit())
+
+
+@cache
+def compiled_circuit() -> CompiledStepMap:
+    """The circuit of `step_map_component` as implicit step map in C."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACKTWIN_CACHE", tempfile.mkdtemp(prefix="packtwin-contract-"))
+        return compile_step_map(implicit_source(circuit_model()))
+
+
 def circuit() -> StepMap:
+    return integrate(circuit_model(), symbol=ca.SX)
+
+
+def circuit_model() -> Model:
     """A resistor and a capacitor at a voltage; the resistor feeds through."""
     interface = Interface(
         inputs=(Variable(name="voltage_V", start=1.0),),
@@ -56,7 +74,7 @@ def circuit() -> StepMap:
     u, by = names_to_symbols(interface.inputs, "u")
     p, of = names_to_symbols(interface.parameters, "p")
     current = (by["voltage_V"] - at["state_V"]) / of["resistance_Ohm"]
-    model = model_from_expressions(
+    return model_from_expressions(
         "circuit",
         interface,
         states,
@@ -65,7 +83,6 @@ def circuit() -> StepMap:
         outputs={"capacitor_V": at["state_V"], "current_A": current, "mean_A": current},
         initial={"state_V": ca.SX(0)},
     )
-    return integrate(model, symbol=ca.SX)
 
 
 def signal_source() -> Component:
@@ -128,6 +145,7 @@ def cooling_rules() -> Component:
 
 FACTORIES = [
     step_map_component,
+    compiled_component,
     signal_source,
     periodic_component,
     fmu_component,

@@ -6,7 +6,6 @@ import subprocess
 import numpy as np
 import pytest
 
-from packtwin.twin.c_code import generate_c
 from packtwin.twin.integrate import integrate
 from packtwin.twin.surrogate_model import cell_model
 
@@ -64,23 +63,33 @@ def test_torch_step_equals_the_casadi_step(synthetic_spec, h):
 def test_compiled_c_step_equals_the_casadi_step(synthetic_spec, tmp_path):
     step_map = integrate(cell_model(synthetic_spec), "exponential")
     source = tmp_path / "cell.c"
-    source.write_text(generate_c(step_map).source)
+    source.write_text(step_map.c_code().source)
     library_path = tmp_path / "cell.so"
     flags = ["-std=c99", "-O3", "-ffp-contract=off", "-fno-math-errno"]
     subprocess.run(
         ["gcc", *flags, "-shared", "-fPIC", source, "-o", library_path, "-lm"],
         check=True,
     )
-    step = getattr(ctypes.CDLL(str(library_path)), f"{step_map.name}_pt_step")
+    library = ctypes.CDLL(str(library_path))
+    space = np.zeros(getattr(library, f"{step_map.name}_pt_space_size")() // 8 + 1)
+    step = getattr(library, f"{step_map.name}_pt_step")
     array = np.ctypeslib.ndpointer(dtype=np.float64, flags="C_CONTIGUOUS")
-    step.argtypes = [array, ctypes.c_double, ctypes.c_double, array, array, array]
+    step.argtypes = [
+        array,
+        ctypes.c_double,
+        ctypes.c_double,
+        array,
+        array,
+        array,
+        array,
+    ]
     state, u, p = random_points(synthetic_spec, 1)
     want_x, want_y = (m.full().T for m in step_map.step(state.T, 0.0, 1.0, u.T, p.T))
     y = np.zeros(len(step_map.interface.outputs))
     worst = 0.0
     for i in range(N_POINT):
         memory = np.ascontiguousarray(state[i])
-        assert step(memory, 0.0, 1.0, u[i].copy(), p[i].copy(), y) == 0
+        assert step(memory, 0.0, 1.0, u[i].copy(), p[i].copy(), y, space) == 0
         for got, want in ((memory, want_x[i]), (y, want_y[i])):
             worst = max(worst, (np.abs(got - want) / (1.0 + np.abs(want))).max())
     assert worst <= 1e-13

@@ -16,12 +16,22 @@ def blocks(language):
 
 
 def test_quick_start_runs_and_prints_soc_and_voltage(capsys):
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     exec(compile(code, "README.md", "exec"), {})
     soc, voltage = capsys.readouterr().out.split(",")
     assert 0.8 < float(soc) < 0.9
     assert 3.0 < float(voltage.removesuffix(" V\n")) < 4.2
+
+
+@pytest.mark.fmu
+def test_physics_fmu_runs_and_prints_voltage_and_temperature(capsys):
+    pytest.importorskip("pybamm")
+    _, code = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})
+    voltage, temperature = capsys.readouterr().out.split(",")
+    assert 3.3 < float(voltage.removesuffix(" V")) < 3.5
+    assert 298.15 < float(temperature.removesuffix(" K\n")) < 310.0
 
 
 def test_make_targets_of_the_readme_exist():

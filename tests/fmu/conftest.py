@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import casadi as ca
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from packtwin.fmu.archive import write_archive
-from packtwin.twin.compiler import find_compiler
 from packtwin.fmu.export import export_fmu
+from packtwin.twin.compiler import find_compiler
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.step_map import StepMap
@@ -183,3 +184,11 @@ def vendor_fmu(fmu_folder: Path) -> Path:
         },
     )
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def library_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled step maps of the tests out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACKTWIN_CACHE", str(tmp_path_factory.mktemp("libraries")))
+        yield

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import threading
 import zipfile
@@ -329,32 +327,3 @@ def test_discard_reports_reason_and_time_reached(vendor_fmu: Path) -> None:
     assert report.message == "the valve closed"
     assert report.end_tick == H // 2
     fmu.close()
-
-
-_TIMING = """
-import sys, time
-import numpy as np
-from packtwin.fmu.component import FmuComponent
-fmu, u, best, h, n = FmuComponent(sys.argv[1]), np.array([1.0]), 1e9, 10**6, 20000
-for _ in range(7):
-    fmu.initialize(0, u)
-    start = time.perf_counter()
-    for k in range(n):
-        fmu.step(k * h, (k + 1) * h, u)
-    best = min(best, (time.perf_counter() - start) / n * 1e6)
-fmu.close()
-sys.stdout.write(str(best))
-"""
-
-
-@pytest.mark.fmu
-@pytest.mark.slow
-def test_a_step_costs_at_most_six_microseconds(rc_fmu: Path) -> None:
-    # a process of its own, because the type checks of the tests slow every call
-    done = subprocess.run(
-        [sys.executable, "-c", _TIMING, str(rc_fmu)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert float(done.stdout) < 6.0

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from packtwin.fmu.archive import extract
-from packtwin.twin.compiler import STRICT_FLAGS, Compiler, find_compiler
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.elf import exported_functions
 from packtwin.fmu.export import compile_source, export_fmu
 from packtwin.fmu.fmi2 import CO_SIMULATION_FUNCTIONS
 from packtwin.fmu.inspection import validate
 from packtwin.fmu.source import render_source
+from packtwin.twin.compiler import STRICT_FLAGS, Compiler, find_compiler
 from packtwin.twin.component import StepMapComponent, ticks
 from packtwin.twin.errors import CompilerError, FmuError, InterfaceError
 from packtwin.twin.step_map import StepMap

@@ -324,7 +324,11 @@ def test_two_thousand_instances_leave_no_memory_behind(
             del saved
             instance.close()
 
+    def growth() -> int:
+        before = resident_kilobytes()
+        cycle(2000)
+        return resident_kilobytes() - before
+
+    # Other tests' garbage may be moved about meanwhile; a leak grows every time.
     cycle(200)
-    before = resident_kilobytes()
-    cycle(2000)
-    assert resident_kilobytes() - before < 1024
+    assert min(growth() for _ in range(3)) < 1024

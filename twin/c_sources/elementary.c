@@ -1,5 +1,5 @@
 /* Elementary functions without branches, calls or tables, so that loops over them
-   vectorise. Relative error below 3 units in the last place on the ranges named. */
+   vectorise. Errors below 3 units in the last place on the ranges named; NaN gives NaN. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,10 +58,22 @@ static inline double pt_log(double x) {
   double h = 0.5 * f * f, R = t1 + t2;
   double y = n * 6.93147180369123816490e-01 -
              ((h - (s * (h + R) + n * 1.90821492927058770002e-10)) - f);
+  y = x < HUGE_VAL ? y : x;
   return x > 0.0 ? y : (x == 0.0 ? -HUGE_VAL : NAN);
 }
 
-static inline double pt_pow(double x, double y) { return pt_exp(y * pt_log(x)); }
+/* Error below 3 + |y log x| units; 0 and negative bases as the C library's pow, except
+   that the result saturates as exp does. */
+static inline double pt_pow(double x, double y) {
+  const double magic = 6755399441055744.0;
+  double a = fabs(x), r = pt_exp(y * pt_log(a)), half = 0.5 * y;
+  double n = (y + magic) - magic, m = (half + magic) - magic;
+  double s = n == y ? (m == half ? r : -r) : NAN; /* of a negative base */
+  double zero = y > 0.0 ? 0.0 : HUGE_VAL;
+  r = x < 0.0 ? s : r;
+  r = x == 0.0 ? zero : r;
+  return y == 0.0 ? 1.0 : r;
+}
 static inline double pt_cosh(double x) {
   double e = pt_exp(fabs(x));
   return 0.5 * e + 0.5 / e;
@@ -86,7 +98,8 @@ static inline double pt_hypot(double x, double y) { return sqrt(x * x + y * y); 
 static inline double pt_asinh(double x) {
   double a = fabs(x), z = a * a, r = sqrt(z + 1.0);
   double u = a + z / (1.0 + r);              /* asinh(a) = log1p(u) */
-  double v = 1.0 + u, d = v - 1.0;
-  double y = d == 0.0 ? u : pt_log(v) * (u / d);
+  double v = a < 1e9 ? 1.0 + u : a, d = v - 1.0, y = pt_log(v);
+  y = a < 1e9 ? y * (u / d) : y + 0.69314718055994531; /* a * a may overflow */
+  y = d == 0.0 ? u : y;
   return x < 0.0 ? -y : y;
 }

@@ -1,0 +1,98 @@
+"""Which outputs depend at once on which inputs and parameters: sparsity patterns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import casadi as ca
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.twin.model import Model
+from packtwin.twin.variable import Interface
+
+__all__ = [
+    "Dependencies",
+    "dependencies_of_model",
+    "dependencies_of_start",
+    "feedthrough_of",
+]
+
+Pattern: TypeAlias = NDArray[np.bool_]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """Positions of what each output depends on at once, ascending, by output.
+
+    Attributes:
+        on_inputs: Positions of inputs.
+        on_parameters: Positions of parameters, at the start.
+    """
+
+    on_inputs: tuple[tuple[int, ...], ...]
+    on_parameters: tuple[tuple[int, ...], ...]
+
+
+def feedthrough_of(
+    interface: Interface, dependencies: Dependencies
+) -> frozenset[tuple[str, str]]:
+    """Return pairs (input, output) by name."""
+    return frozenset(
+        (interface.input_names[k], output)
+        for output, inputs in zip(
+            interface.output_names, dependencies.on_inputs, strict=True
+        )
+        for k in inputs
+    )
+
+
+def dependencies_of_start(initialize: ca.Function) -> Dependencies:
+    """Return the dependencies of a step map's `initialize`."""
+    on_inputs, on_parameters = (
+        _rows(_pattern(initialize.jac_sparsity(1, k))) for k in range(2)
+    )
+    return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
+
+
+def dependencies_of_model(model: Model) -> Dependencies:
+    """Return the dependencies: directly, by the start and by algebraic states.
+
+    Algebraic states that share an equation are taken to depend on each other, so that
+    there may be more dependencies than needed but never fewer.
+    """
+    on_inputs, on_parameters = (_rows(_outputs_by(model, k)) for k in range(2))
+    return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
+
+
+def _outputs_by(model: Model, k: int) -> Pattern:
+    """Pattern of the outputs by the inputs (k = 0) or parameters (k = 1)."""
+    x = _pattern(model.initial.jac_sparsity(0, k))
+    z = np.zeros((len(model.algebraic_states), x.shape[1]), bool)
+    if model.algebraic is not None:
+        appears = _pattern(model.algebraic.jac_sparsity(0, 2)).T
+        while True:
+            wider = z | (appears @ _through(model.algebraic, x, z, k))
+            if bool((wider == z).all()):
+                break
+            z = wider
+    return _through(model.outputs, x, z, k)
+
+
+def _through(function: ca.Function, x: Pattern, z: Pattern, k: int) -> Pattern:
+    """Pattern of a function's result, given those of the states."""
+    by_x, by_z, own = (_pattern(function.jac_sparsity(0, j)) for j in (1, 2, 3 + k))
+    return own | (by_x @ x) | (by_z @ z)
+
+
+def _pattern(sparsity: Any) -> Pattern:
+    pattern = np.zeros(sparsity.shape, dtype=bool)
+    rows, columns = sparsity.get_triplet()
+    pattern[rows, columns] = True
+    return pattern
+
+
+def _rows(pattern: Pattern) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(k) for k in np.flatnonzero(row)) for row in pattern)
