@@ -1,16 +1,15 @@
 """The cheapest mesh that agrees with the doubled one, found axis by axis.
 
 Near the limit the errors of the five axes (points in x and r per domain, the r axes
-with their stretch) add up as curves over time. So: refine the axis with the largest
-error until the sum is within the limits; measure coarser choices of every axis alone;
-take the cheapest combination whose summed curves hold; and measure that one against
-the mesh doubled everywhere. Where the sum was wrong, it is corrected and the next
-combination tried.
+with their stretch) add up as curves over time. So: choose the stretches; refine the
+axis with the largest error until the sum is near the limits; measure coarser choices
+of every axis alone and infer the rest from their order; take the cheapest combination
+whose summed curves hold; and measure that one against the mesh doubled everywhere.
+Where the sum was wrong, it is corrected and the next combination tried.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +17,28 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
-import numpy.typing as npt
 
 from packtwin.pybamm_models.cells import Mesh
+from packtwin.pybamm_models.convergence_choice import (
+    Choice,
+    Vector,
+    count,
+    describe,
+    infer,
+    n_unknown,
+    peaks,
+    rank,
+    scaled,
+    score_of,
+)
 from packtwin.pybamm_models.physics_definition import Family
-from packtwin.pybamm_models.verdicts import doubled
+from packtwin.pybamm_models.verdicts import COUNTS, doubled
 from packtwin.twin.errors import ModelError
 
-__all__ = ["AXES", "START", "Found", "MeshSearch", "Trial", "n_unknown", "search_mesh"]
+__all__ = ["AXES", "START", "Found", "MeshSearch", "Trial", "search_mesh"]
 
 logger = logging.getLogger(__name__)
 
-Vector: TypeAlias = npt.NDArray[np.float64]
 Errors: TypeAlias = Callable[[Sequence[tuple[Mesh, Mesh]]], Sequence[Vector]]
 
 AXES: Mapping[Family, tuple[str, ...]] = {
@@ -37,16 +46,19 @@ AXES: Mapping[Family, tuple[str, ...]] = {
     "SPMe": ("r_n", "r_p", "x_n", "x_s", "x_p"),
     "DFN": ("r_n", "r_p", "x_n", "x_s", "x_p"),
 }
-START = Mesh(x_n=8, x_s=4, x_p=8, r_n=16, r_p=12, r_n_stretch=3.0, r_p_stretch=3.0)
+START = Mesh(x_n=12, x_s=4, x_p=8, r_n=20, r_p=16, r_n_stretch=3.0, r_p_stretch=3.0)
 
-_SMALLEST = {"x_n": 4, "x_s": 2, "x_p": 4, "r_n": 4, "r_p": 4}
-_SHARES = {"x": (0.5, 0.65, 0.8, 1.0, 1.25), "r": (0.4, 0.5, 0.65, 0.8, 1.0, 1.25)}
-_STRETCHES = (0.0, 1.5, 3.0, 4.0, 5.0, 6.0)
+_MEASURED_SHARES = {"x": (0.5, 0.7, 1.0), "r": (0.4, 1.0)}
+_STRETCHES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 _STRETCH_SHARE = 0.65
-_FAR = 5.0  # An error this large may change how the others behave.
+_LEAN = 0.65
+_NEAR = 2.5
+_FAR = 20.0  # An error this large may change how the others behave.
 _N_ROUND = 16
 _N_TRY = 6
 _MARGIN = 0.95
+_CLOSE = 0.85
+_CAUTION = 0.98
 
 
 @final
@@ -92,17 +104,6 @@ class MeshSearch:
     progress: Callable[[float, str], None] | None = None
 
 
-def n_unknown(family: Family, mesh: Mesh) -> int:
-    """Return the number of differential and algebraic states but for a temperature."""
-    if family == "SPM":
-        return mesh.r_n + mesh.r_p
-    n_x = mesh.x_n + mesh.x_s + mesh.x_p
-    if family == "SPMe":
-        return mesh.r_n + mesh.r_p + n_x
-    n_particle = mesh.x_n * mesh.r_n + mesh.x_p * mesh.r_p
-    return n_particle + 2 * n_x + mesh.x_n + mesh.x_p - mesh.x_s + mesh.x_s
-
-
 def search_mesh(search: MeshSearch) -> Found:
     """Return the cheapest mesh found.
 
@@ -122,13 +123,16 @@ class _Search:
         self.trials: list[Trial] = []
 
     def run(self) -> Found:
-        base, errors = self._refine()
-        choices = self._screen(base, errors)
-        return self._choose(choices)
+        return self._choose(self._screen(self._refine()))
 
-    def _refine(self) -> tuple[Mesh, dict[str, Vector]]:
-        """Refine the worst axis until the errors of all together are in the limits."""
+    def _refine(self) -> Mesh:
+        """Refine the worst axis until finer choices can be inferred."""
         base, errors = self.search.start, dict[str, Vector]()
+        for axis in self.axes:
+            if axis.startswith("r"):
+                self._report(0.0, f"choosing the stretch of {axis}")
+                change = self._stretched(base, axis, 1.0).change
+                base = replace(base, **change)
         wanted: Sequence[str] = self.axes
         for k in range(_N_ROUND):
             self._report(0.4 * k / _N_ROUND, f"refining from {describe(base)}")
@@ -136,123 +140,128 @@ class _Search:
             errors |= dict(
                 zip(wanted, self._measure("refine", wanted, pairs), strict=True)
             )
-            if _score(sum(errors.values())) <= 1.0:
-                return base, errors
-            worst = max(errors, key=lambda axis: _score(errors[axis]))
-            score = _score(errors[worst])
+            if score_of(sum(errors.values())) <= _NEAR:
+                return base
+            worst = max(errors, key=lambda axis: score_of(errors[axis]))
+            score = score_of(errors[worst])
             wanted = self.axes if score > _FAR else (worst,)
-            base = _scaled(base, worst, 2.0 if score > 2.0 else 1.5)
+            base = scaled(base, worst, 2.0 if score > 2.0 else 1.5)
             if n_unknown(self.search.family, base) > self.search.n_unknown_max:
                 break
+        worst = max(errors, key=lambda axis: score_of(errors[axis]))
         message = (
             f"No mesh of up to {self.search.n_unknown_max} states agrees with the "
             f"doubled one: {describe(base)} still differs by "
-            f"{_score(sum(errors.values())):.3g} times the limits, most along "
-            f"`{max(errors, key=lambda axis: _score(errors[axis]))}`. Allow more with "
-            "`--states`, raise `--limit-mV`, or use `--integrated-flux` where a "
-            "diffusivity changes by orders of magnitude."
+            f"{score_of(sum(errors.values())):.3g} times the limits, most along "
+            f"`{worst}`. Allow more with `--states`, raise `--limit-mV`, or use "
+            "`--integrated-flux` where a diffusivity changes by orders of magnitude."
         )
         raise ModelError(message)
 
-    def _screen(
-        self, base: Mesh, errors: Mapping[str, Vector]
-    ) -> list[list[tuple[dict[str, Any], Vector]]]:
-        """Measure other choices of every axis alone, against its doubled points."""
-        choices: list[list[tuple[dict[str, Any], Vector]]] = []
+    def _screen(self, base: Mesh) -> list[list[Choice]]:
+        """Measure a few coarser choices of every axis alone; infer the others."""
+        choices: list[list[Choice]] = []
         for k, axis in enumerate(self.axes):
             self._report(0.4 + 0.4 * k / len(self.axes), f"screening {axis}")
-            changes = [{axis: n} for n in _counts(base, axis)]
+            # The other axes may be coarse: errors add. But r_n decides the regime.
+            others = [name for name in self.axes if name not in (axis, "r_n")]
+            lean = replace(base, **{o: count(base, o, _LEAN) for o in others})
+            measured: list[Choice] = []
+            change: dict[str, Any] = {}
             if axis.startswith("r"):
-                changes = self._stretched(base, axis, changes)
-            vectors = self._against(base, axis, changes)
-            own = {axis: getattr(base, axis)}
-            choices.append([(own, errors[axis]), *zip(changes, vectors, strict=True)])
+                first = self._stretched(lean, axis, _STRETCH_SHARE)
+                measured, change = [first], first.change
+            counts = {count(base, axis, s) for s in _MEASURED_SHARES[axis[0]]}
+            changes = [{**change, axis: n} for n in sorted(counts)]
+            measured += self._against(lean, axis, changes)
+            choices.append(infer(base, axis, measured))
         return choices
 
-    def _stretched(
-        self, base: Mesh, axis: str, changes: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
-        """Return `changes` with the stretch that suits a coarser axis best."""
+    def _stretched(self, lean: Mesh, axis: str, share: float) -> Choice:
+        """Return the best stretch of `share` of an axis's points, going downhill."""
         name = f"{axis}_stretch"
-        n = _rounded(_STRETCH_SHARE * getattr(base, axis), axis)
-        tried = [{axis: n, name: stretch} for stretch in _STRETCHES]
-        scores = [_score(v) for v in self._against(base, axis, tried)]
-        best = _STRETCHES[int(np.argmin(scores))]
-        return [{**change, name: best} for change in changes]
+        n = count(lean, axis, share)
+        known: dict[int, Choice] = {}
+
+        def measure(*places: int) -> None:
+            new = [k for k in places if 0 <= k < len(_STRETCHES) and k not in known]
+            changes = [{axis: n, name: _STRETCHES[k]} for k in new]
+            known.update(zip(new, self._against(lean, axis, changes), strict=True))
+
+        at = int(np.argmin(np.abs(np.array(_STRETCHES) - getattr(lean, name))))
+        measure(at, at - 1)
+        while True:
+            best = min(known, key=lambda k: score_of(known[k].error))
+            before = len(known)
+            measure(best - 1, best + 1)
+            if len(known) == before:
+                return known[best]
 
     def _against(
-        self, base: Mesh, axis: str, changes: Sequence[Mapping[str, Any]]
-    ) -> Sequence[Vector]:
-        fine = doubled(base, axis)
-        pairs = [(replace(base, **change), fine) for change in changes]
-        return self._measure("screen", [axis] * len(pairs), pairs)
-
-    def _choose(self, choices: list[list[tuple[dict[str, Any], Vector]]]) -> Found:
-        """Measure cheap combinations, cheapest first, until one holds."""
-        options = [
-            [(change, vector, _score(vector)) for change, vector in axis]
-            for axis in choices
+        self, lean: Mesh, axis: str, changes: Sequence[dict[str, Any]]
+    ) -> list[Choice]:
+        fine = doubled(lean, axis)
+        pairs = [(replace(lean, **change), fine) for change in changes]
+        errors = self._measure("screen", [axis] * len(pairs), pairs)
+        return [
+            Choice(n=change[axis], change=change, error=error)
+            for change, error in zip(changes, errors, strict=True)
         ]
-        ranked = sorted(
-            (self._combined(parts) for parts in itertools.product(*options)),
-            key=lambda entry: n_unknown(self.search.family, entry[0]),
-        )
-        threshold, done = _MARGIN, set[Mesh]()
+
+    def _choose(self, choices: list[list[Choice]]) -> Found:
+        """Measure cheap combinations, cheapest first, until one holds.
+
+        What a measured one differs by from its sum is added to the sums of the next.
+        """
+        shift = np.zeros_like(choices[0][0].error)
+        limit, done = _MARGIN, set[Mesh]()
         best: Found | None = None
         for k in range(_N_TRY):
-            mesh = self._cheapest(ranked, threshold, done, best)
-            if mesh is None:
+            n_max = n_unknown(self.search.family, best.mesh) if best else math.inf
+            cheapest = self._cheapest(choices, shift, limit, n_max)
+            if cheapest is None or cheapest[0] in done:
                 break
+            mesh, predicted = cheapest
             done.add(mesh)
             self._report(0.8 + 0.2 * k / _N_TRY, f"verifying {describe(mesh)}")
-            everywhere = doubled(mesh, *self.axes)
+            everywhere = doubled(mesh, *COUNTS)
             pairs = [(mesh, everywhere), (mesh, doubled(mesh, "r_n"))]
             vectors = self._measure("verify", ["all", "r_n"], pairs)
-            score = max(_score(v) for v in vectors)
+            score = max(score_of(v) for v in vectors)
             if score <= 1.0:
                 best = Found(mesh=mesh, score=score, trials=())
-                if score > _MARGIN**4:
-                    break
-            threshold *= _MARGIN / max(score, 0.5)
-            if best is not None and score > 1.0:
+            if not np.isfinite(score) or (best is not None and not score < _CLOSE):
                 break
+            shift = vectors[0] - predicted
+            limit *= _CAUTION
         if best is None:
             message = (
                 f"None of {len(done)} meshes that should agree with the doubled one "
-                "does: the errors of the axes do not add up. Start from a finer mesh "
-                "or raise `--limit-mV`."
+                "does: the errors of the axes do not add up. Raise `--limit-mV`, or "
+                "choose milder loads with `--charges`."
             )
             raise ModelError(message)
         self._report(1.0, describe(best.mesh))
         return replace(best, trials=tuple(self.trials))
 
-    def _combined(
-        self, parts: Sequence[tuple[dict[str, Any], Vector, float]]
-    ) -> tuple[Mesh, list[Vector], float]:
-        changes: dict[str, Any] = {}
-        for change, _, _ in parts:
-            changes |= change
-        vectors = [vector for _, vector, _ in parts]
-        mesh = replace(self.search.start, **changes)
-        return mesh, vectors, max(score for _, _, score in parts)
-
     def _cheapest(
         self,
-        ranked: Sequence[tuple[Mesh, list[Vector], float]],
-        threshold: float,
-        done: set[Mesh],
-        best: Found | None,
-    ) -> Mesh | None:
-        limit = math.inf
-        if best is not None:
-            limit = n_unknown(self.search.family, best.mesh)
-        for mesh, vectors, largest in ranked:
-            if n_unknown(self.search.family, mesh) >= limit:
+        choices: Sequence[Sequence[Choice]],
+        shift: Vector,
+        limit: float,
+        n_max: float,
+    ) -> tuple[Mesh, Vector] | None:
+        """Return the cheapest mesh whose predicted errors hold, and their sum."""
+        allowed = [[c for c in axis if score_of(c.error) <= limit] for axis in choices]
+        if not all(allowed):
+            return None
+        kept = peaks([shift, *(c.error for axis in choices for c in axis)])
+        thin = {id(c): c.error[kept] for axis in choices for c in axis}
+        for mesh, parts in rank(self.search.family, self.search.start, allowed):
+            if n_unknown(self.search.family, mesh) >= n_max:
                 return None
-            if largest > threshold or mesh in done:
-                continue
-            if _score(sum(vectors)) <= threshold:
-                return mesh
+            if score_of(sum((thin[id(c)] for c in parts), shift[kept])) <= limit:
+                return mesh, sum((c.error for c in parts), np.zeros_like(shift))
         return None
 
     def _measure(
@@ -261,7 +270,7 @@ class _Search:
         vectors = self.search.errors(pairs)
         for axis, (mesh, finer), vector in zip(axes, pairs, vectors, strict=True):
             trial = Trial(
-                stage=stage, axis=axis, mesh=mesh, finer=finer, score=_score(vector)
+                stage=stage, axis=axis, mesh=mesh, finer=finer, score=score_of(vector)
             )
             self.trials.append(trial)
             logger.info(
@@ -272,31 +281,3 @@ class _Search:
     def _report(self, share: float, note: str) -> None:
         if self.search.progress is not None:
             self.search.progress(share, note)
-
-
-def describe(mesh: Mesh) -> str:
-    """Return a mesh in one line: x points, then shells with their stretch."""
-    return (
-        f"x {mesh.x_n}/{mesh.x_s}/{mesh.x_p}, r {mesh.r_n}^{mesh.r_n_stretch:g}/"
-        f"{mesh.r_p}^{mesh.r_p_stretch:g}"
-    )
-
-
-def _score(vector: Any) -> float:
-    return float(np.abs(vector).max())
-
-
-def _rounded(count: float, axis: str) -> int:
-    step = 2 if axis.startswith("r") else 1
-    return max(_SMALLEST[axis], step * math.ceil(count / step - 1e-9))
-
-
-def _scaled(mesh: Mesh, axis: str, factor: float) -> Mesh:
-    changes: dict[str, Any] = {axis: _rounded(factor * getattr(mesh, axis), axis)}
-    return replace(mesh, **changes)
-
-
-def _counts(base: Mesh, axis: str) -> list[int]:
-    n = getattr(base, axis)
-    found = {_rounded(share * n, axis) for share in _SHARES[axis[0]]}
-    return sorted(found - ({n} if axis.startswith("x") else set()))

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
+import pybamm
+
 from packtwin.pybamm_models.bpx_cell import read_bpx
-from packtwin.pybamm_models.cells import CELLS, Cell
+from packtwin.pybamm_models.cells import CELLS, Cell, Mesh
 from packtwin.pybamm_models.physics import physics_of_cell
 from packtwin.pybamm_models.physics_build import recipe_of
 from packtwin.pybamm_models.physics_definition import Chemistry, Family, Physics
@@ -21,7 +23,7 @@ __all__ = ["Subject", "find_subject", "subject_of_cell"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The equations whose mesh is judged; the window's ends are their limits."""
+    """The equations whose mesh is judged and the window of SOC 0 to 1."""
 
     name: str
     physics: Physics
@@ -29,17 +31,26 @@ class Subject:
     voltage_min_V: float
     voltage_max_V: float
 
+    @property
+    def parameter_set(self) -> str:
+        """Name of the set, or of the BPX file."""
+        return Path(self.physics.parameter_set).name
+
+    def on(self, mesh: Mesh) -> Physics:
+        """Return the equations on `mesh`, which stop at the ends of the window."""
+        stops = {
+            "Lower voltage cut-off [V]": self.voltage_min_V,
+            "Upper voltage cut-off [V]": self.voltage_max_V,
+        }
+        overrides = {**self.physics.overrides, **stops}
+        return replace(self.physics, mesh=mesh, overrides=overrides)
+
 
 def subject_of_cell(cell: Cell, family: Family = "DFN") -> Subject:
-    """Return the equations of `cell`, which stop at the ends of its window."""
-    physics = physics_of_cell(cell, family)
-    stops = {
-        "Lower voltage cut-off [V]": cell.voltage_min_V,
-        "Upper voltage cut-off [V]": cell.voltage_max_V,
-    }
+    """Return the equations of `cell`."""
     return Subject(
         name=cell.name,
-        physics=replace(physics, overrides={**physics.overrides, **stops}),
+        physics=physics_of_cell(cell, family),
         nominal_capacity_Ah=cell.nominal_capacity_Ah,
         voltage_min_V=cell.voltage_min_V,
         voltage_max_V=cell.voltage_max_V,
@@ -62,13 +73,13 @@ def find_subject(
     """
     if name in CELLS:
         return subject_of_cell(CELLS[name], family)
+    _refuse_unknown(name)
+    values = load_set(name)
     if name.endswith(".json"):
         physics = read_bpx(Path(name), family).physics
     else:
         physics = Physics(family=family, parameter_set=name, chemistry=chemistry)
-    physics = replace(physics, is_flux_integrated=is_flux_integrated)
-    values = load_set(name)
-    physics = _with_thermal(physics)
+    physics = _with_thermal(replace(physics, is_flux_integrated=is_flux_integrated))
     return Subject(
         name=Path(name).name,
         physics=physics,
@@ -78,22 +89,32 @@ def find_subject(
     )
 
 
+def _refuse_unknown(name: str) -> None:
+    known = [*CELLS, *pybamm.parameter_sets]
+    if name in known or name.endswith(".json"):
+        return
+    message = (
+        f"`{name}` is neither a cell nor a parameter set; nearest: "
+        f"{nearest_names(name, known)}. Give one of the cells "
+        f"{', '.join(f'`{cell}`' for cell in CELLS)}, one of PyBaMM's parameter sets "
+        "or a BPX file ending in `.json`."
+    )
+    raise ModelError(message)
+
+
 def _with_thermal(physics: Physics) -> Physics:
     """Return `physics`, isothermal where it can only be built so."""
     try:
         recipe_of(physics)
-    except ModelError:
-        if not physics.is_lumped:
+    except ModelError as refused:
+        isothermal = replace(
+            physics, options={**physics.options, "thermal": "isothermal"}
+        )
+        if physics.chemistry == "sodium_ion" or not physics.is_lumped:
             raise
-        options = {**physics.options, "thermal": "isothermal"}
-        isothermal = replace(physics, options=options)
         try:
             recipe_of(isothermal)
         except ModelError:
-            isothermal = physics
-        else:
-            return isothermal
-        raise
+            raise refused from None
+        return isothermal
     return physics
-
-

@@ -25,6 +25,7 @@ from packtwin.pybamm_models.stepping import (
     TRUTH_RELATIVE_TOLERANCE,
     solve_request,
 )
+from packtwin.pybamm_models.verdicts import verdict_record
 from packtwin.twin.errors import ModelError, ScenarioError
 
 __all__ = ["RUNS_PER_CHECK", "Outcome", "fingerprint", "generate", "load"]
@@ -97,6 +98,12 @@ def generate(
         message = "Data set: run names must differ. Rename the repeated requests."
         raise ScenarioError(message)
     directory.mkdir(parents=True, exist_ok=True)
+    if not verdict_record(cell)["is_met"]:
+        logger.warning(
+            "The mesh of cell `%s` has no verdict that is met: its plating potential "
+            "may be wrong by many millivolts. Run `packtwin converge`.",
+            cell.name,
+        )
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
     for outcome in _solve_all(cell, requests, directory, n_threads):
@@ -220,6 +227,7 @@ def _write_manifest(
     manifest = {
         "format": _FORMAT,
         "cell": asdict(cell),
+        "mesh_verdict": verdict_record(cell),
         "relative_tolerance": TRUTH_RELATIVE_TOLERANCE,
         "absolute_tolerance": TRUTH_ABSOLUTE_TOLERANCE,
         "description": dict(description or {}),

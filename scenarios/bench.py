@@ -17,13 +17,40 @@ from packtwin.scenarios.pipeline import write_text
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.variable import nearest_names
 
-__all__ = ["BENCHES", "BenchRow", "at_least", "at_most", "run_bench"]
+__all__ = [
+    "BENCHES",
+    "BenchOptions",
+    "BenchRow",
+    "at_least",
+    "at_most",
+    "run_bench",
+]
 
 Progress: TypeAlias = Callable[[float, str], None]
 
-# Each module has `rows(progress) -> Sequence[BenchRow]`.
-BENCHES = {"demo": "packtwin.scenarios.bench_demo"}
-_LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "torch")
+# Each module has `rows(progress) -> Sequence[BenchRow]`; one with `PARTS` takes
+# `BenchOptions` too. `SEEDS`, if it has them, are written with the figures.
+BENCHES = {
+    "demo": "packtwin.scenarios.bench_demo",
+    "physics": "packtwin.scenarios.bench_physics",
+}
+_LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "pydiffsol", "torch")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchOptions:
+    """What to measure of a benchmark in parts.
+
+    Attributes:
+        only: Names of parts; all of them if empty.
+        is_quick: Measure little, to see that it works.
+        is_compiled_peer: Include peers that compile for minutes.
+    """
+
+    only: tuple[str, ...] = ()
+    is_quick: bool = False
+    is_compiled_peer: bool = False
 
 
 @final
@@ -75,7 +102,10 @@ def at_least(key: str, what: str, value: float, unit: str, limit: float) -> Benc
 
 
 def run_bench(
-    name: str, json_path: Path | None = None, progress: Progress | None = None
+    name: str,
+    json_path: Path | None = None,
+    progress: Progress | None = None,
+    options: BenchOptions | None = None,
 ) -> dict[str, Any]:
     """Run a benchmark, write its figures and return them as they are written.
 
@@ -83,26 +113,52 @@ def run_bench(
         name: A key of `BENCHES`.
         json_path: Where to write the figures; nowhere by default.
         progress: Called with the fraction done and a message.
+        options: For a benchmark in parts.
 
     Raises:
-        ScenarioError: There is no such benchmark.
+        ScenarioError: There is no such benchmark or part.
     """
     if name not in BENCHES:
         msg = f"No benchmark `{name}`; known: {nearest_names(name, tuple(BENCHES))}."
         raise ScenarioError(msg)
     os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
     module: Any = import_module(BENCHES[name])
-    rows: Sequence[BenchRow] = module.rows(progress or (lambda _share, _text: None))
+    rows = _rows(name, module, progress or (lambda _share, _text: None), options)
     document = {
         "bench": name,
         "versions": _versions(),
         "command": " ".join(["packtwin", *sys.argv[1:]]),
+        "seeds": getattr(module, "SEEDS", {}),
         "rows": [asdict(row) for row in rows],
     }
     if json_path is not None:
         text = json.dumps(document, indent=1, allow_nan=False)
         write_text(json_path, text + "\n")
     return document
+
+
+def _rows(
+    name: str, module: Any, progress: Progress, options: BenchOptions | None
+) -> Sequence[BenchRow]:
+    chosen = options or BenchOptions()
+    parts = tuple(getattr(module, "PARTS", ()))
+    if not parts and chosen != BenchOptions():
+        msg = (
+            f"Benchmark `{name}` has no parts; leave out `--only`, `--quick` and "
+            "`--with-compile`."
+        )
+        raise ScenarioError(msg)
+    for part in chosen.only:
+        if part not in parts:
+            msg = (
+                f"Benchmark `{name}` has no part `{part}`; known: "
+                f"{nearest_names(part, parts)}."
+            )
+            raise ScenarioError(msg)
+    rows: Sequence[BenchRow] = (
+        module.rows(progress, chosen) if parts else module.rows(progress)
+    )
+    return rows
 
 
 def _versions() -> dict[str, str]:

@@ -20,6 +20,8 @@ from packtwin.scenarios.command_group import (
     RetrainOption,
     ScenarioArgument,
 )
+from packtwin.scenarios.converge_command import converge
+from packtwin.scenarios.physics_command import export_physics
 
 __all__ = ["app", "main"]
 
@@ -257,19 +259,41 @@ def bench(
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write the figures here as JSON."),
     ] = None,
+    only: Annotated[
+        str,
+        typer.Option(
+            metavar="PARTS", help="Parts of `physics`, such as `accuracy,speed`."
+        ),
+    ] = "",
+    is_quick: Annotated[
+        bool, typer.Option("--quick", help="Measure little, to see that it works.")
+    ] = False,
+    is_compiled_peer: Annotated[
+        bool,
+        typer.Option("--with-compile", help="Include peers that compile for minutes."),
+    ] = False,
 ) -> None:
     """Measure packtwin against its targets: prints a table, writes the figures.
 
     Example: `packtwin bench demo --json demo.json`
     """
-    from packtwin.scenarios.bench import run_bench
+    from packtwin.scenarios.bench import BenchOptions, run_bench
     from packtwin.scenarios.console import bench_listing, print_listing, stage_progress
 
+    options = BenchOptions(
+        only=tuple(part.strip() for part in only.split(",") if part.strip()),
+        is_quick=is_quick,
+        is_compiled_peer=is_compiled_peer,
+    )
     with stage_progress() as progress:
         document = run_bench(
-            name, json_path, lambda share, text: progress(name, share, text)
+            name, json_path, lambda share, text: progress(name, share, text), options
         )
     print_listing(bench_listing(document))
+
+
+app.command()(converge)
+app.command(name="export-physics")(export_physics)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from packtwin.pybamm_models.cells import find_cell
+from packtwin.pybamm_models.verdicts import verdict_record
 from packtwin.scenarios.adapters import (
     cell_constants,
     cell_tables,
@@ -125,7 +126,11 @@ def certify_on_runs(
     )
     spec = replace(
         spec,
-        certificate={**spec.certificate, "time_per_step_s": _pack_step_s(spec)},
+        certificate={
+            **spec.certificate,
+            "time_per_step_s": _pack_step_s(spec),
+            "mesh_verdict": verdict_record(find_cell(scenario.cell.name)),
+        },
     )
     path = folder / "surrogate" / "certified.npz"
     save_spec(spec, path)

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from packtwin.pybamm_models.cells import CELLS, DEFAULT_CELL, find_cell
-from packtwin.pybamm_models.convergence import VERDICTS_PATH
 from packtwin.twin.errors import ScenarioError
 
 
@@ -25,16 +22,3 @@ def test_default_cell_is_known() -> None:
 def test_stop_voltages_lie_outside_the_window(cell) -> None:  # type: ignore[no-untyped-def]
     assert cell.stop_voltage_min_V < cell.voltage_min_V
     assert cell.stop_voltage_max_V > cell.voltage_max_V
-
-
-@pytest.mark.parametrize("cell", CELLS.values(), ids=lambda cell: cell.name)
-def test_shipped_mesh_has_a_good_verdict(cell) -> None:  # type: ignore[no-untyped-def]
-    verdicts = json.loads(VERDICTS_PATH.read_text(encoding="utf-8"))["verdicts"]
-    own = [v for v in verdicts if v["cell"] == cell.name and v["is_met"]]
-    mesh = {name: getattr(cell.mesh, name) for name in cell.mesh.__slots__}
-    assert any(
-        v["mesh"] == mesh
-        and v["is_flux_integrated"] == cell.is_flux_integrated
-        and v["finer_mesh"]["r_n"] == 2 * mesh["r_n"]
-        for v in own
-    )

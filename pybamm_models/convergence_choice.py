@@ -1,0 +1,130 @@
+"""Choices of a mesh's axes: counts, what they cost and how large their errors are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from packtwin.pybamm_models.cells import Mesh
+from packtwin.pybamm_models.physics_definition import Family
+
+__all__ = [
+    "Choice",
+    "Vector",
+    "count",
+    "describe",
+    "infer",
+    "n_unknown",
+    "peaks",
+    "rank",
+    "scaled",
+    "score_of",
+]
+
+Vector: TypeAlias = npt.NDArray[np.float64]
+
+_SMALLEST = {"x_n": 4, "x_s": 2, "x_p": 4, "r_n": 4, "r_p": 4}
+_TRIED_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0)
+_AXES = ("x_n", "x_s", "x_p", "r_n", "r_p")
+_ORDERS = (1.0, 3.0)
+_N_PEAK, _EVERY = 40, 16
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choice:
+    """`n` points on one axis, all it changes in a mesh, and its error."""
+
+    n: int
+    change: dict[str, Any]
+    error: Vector
+
+
+def n_unknown(family: Family, mesh: Mesh) -> int:
+    """Return the number of differential and algebraic states but for a temperature."""
+    return int(_cost(family, *(getattr(mesh, axis) for axis in _AXES)))
+
+
+def _cost(family: Family, x_n: Any, x_s: Any, x_p: Any, r_n: Any, r_p: Any) -> Any:
+    if family == "SPM":
+        return r_n + r_p
+    n_x = x_n + x_s + x_p
+    if family == "SPMe":
+        return r_n + r_p + n_x
+    return x_n * r_n + x_p * r_p + 2 * n_x + x_n + x_p
+
+
+def describe(mesh: Mesh) -> str:
+    """Return a mesh in one line: x points, then shells with their stretch."""
+    return (
+        f"x {mesh.x_n}/{mesh.x_s}/{mesh.x_p}, r {mesh.r_n}^{mesh.r_n_stretch:g}/"
+        f"{mesh.r_p}^{mesh.r_p_stretch:g}"
+    )
+
+
+def score_of(vector: Any) -> float:
+    """Return the largest magnitude."""
+    return float(np.abs(vector).max())
+
+
+def _rounded(count: float, axis: str) -> int:
+    step = 2 if axis.startswith("r") else 1
+    return max(_SMALLEST[axis], step * math.ceil(count / step - 1e-9))
+
+
+def count(mesh: Mesh, axis: str, share: float) -> int:
+    """Return about `share` of the points that `mesh` has on `axis`."""
+    return _rounded(share * getattr(mesh, axis), axis)
+
+
+def scaled(mesh: Mesh, axis: str, factor: float) -> Mesh:
+    """Return `mesh` with about `factor` times the points on `axis`."""
+    changes: dict[str, Any] = {axis: count(mesh, axis, factor)}
+    return replace(mesh, **changes)
+
+
+def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
+    """Return every count of an axis, its error from the nearest one measured.
+
+    The error falls as a power of the count, which two measured ones tell.
+    """
+    known = sorted(measured, key=lambda choice: choice.n)
+    first, last = known[0], known[-1]
+    order = _ORDERS[0]
+    if last.n > first.n and np.isfinite(score_of(first.error)):
+        ratio = max(score_of(first.error), 1e-12) / max(score_of(last.error), 1e-12)
+        order = float(np.clip(math.log(ratio) / math.log(last.n / first.n), *_ORDERS))
+    found: list[Choice] = []
+    for n in sorted({count(base, axis, share) for share in _TRIED_SHARES}):
+        near = min(known, key=lambda choice: abs(math.log(choice.n / n)))
+        error = near.error * (near.n / n) ** order
+        found.append(Choice(n=n, change={**near.change, axis: n}, error=error))
+    return found
+
+
+def peaks(errors: Sequence[Vector]) -> npt.NDArray[np.intp]:
+    """Return where to look for the largest of a sum: at the peaks and now and then."""
+    tops = [np.argsort(np.abs(error))[-_N_PEAK:] for error in errors]
+    return np.unique(np.concatenate([*tops, np.arange(0, len(errors[0]), _EVERY)]))
+
+
+def rank(
+    family: Family, start: Mesh, choices: Sequence[Sequence[Choice]]
+) -> Iterator[tuple[Mesh, list[Choice]]]:
+    """Yield every combination of one choice per axis, cheapest first."""
+    places = np.indices([len(axis) for axis in choices]).reshape(len(choices), -1)
+    counts: dict[str, Any] = {axis: getattr(start, axis) for axis in _AXES}
+    for axis, place in zip(choices, places, strict=True):
+        name = next(name for name in axis[0].change if name in _AXES)
+        counts[name] = np.array([choice.n for choice in axis])[place]
+    for column in np.argsort(_cost(family, **counts), kind="stable"):
+        parts = [axis[k] for axis, k in zip(choices, places[:, column], strict=True)]
+        changes: dict[str, Any] = {}
+        for part in parts:
+            changes |= part.change
+        yield replace(start, **changes), parts
