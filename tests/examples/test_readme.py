@@ -16,7 +16,7 @@ def blocks(language):
 
 
 def test_quick_start_runs_and_prints_soc_and_voltage(capsys):
-    code, _ = blocks("python")
+    code, *_ = blocks("python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     exec(compile(code, "README.md", "exec"), {})
     soc, voltage = capsys.readouterr().out.split(",")
@@ -25,9 +25,20 @@ def test_quick_start_runs_and_prints_soc_and_voltage(capsys):
 
 
 @pytest.mark.fmu
+def test_physics_stops_at_its_lower_voltage_limit(capsys):
+    pytest.importorskip("pybamm")
+    _, code, _ = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})
+    status, event, _, end_s, _, voltage, _ = capsys.readouterr().out.split()
+    assert (status, event) == ("EVENT", "minimum_voltage")
+    assert 1000.0 < float(end_s) < 3600.0
+    assert float(voltage) == pytest.approx(2.5, abs=1e-3)
+
+
+@pytest.mark.fmu
 def test_physics_fmu_runs_and_prints_voltage_and_temperature(capsys):
     pytest.importorskip("pybamm")
-    _, code = blocks("python")
+    *_, code = blocks("python")
     exec(compile(code, "README.md", "exec"), {})
     voltage, temperature = capsys.readouterr().out.split(",")
     assert 3.3 < float(voltage.removesuffix(" V")) < 3.5
@@ -41,7 +52,7 @@ def test_make_targets_of_the_readme_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-VERBS = "run generate train certify export simulate report list info bench"
+VERBS = "run generate train certify export simulate report list info bench converge export-physics"
 
 
 @pytest.mark.parametrize("verb", VERBS.split())

@@ -22,7 +22,7 @@ from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec, save_spec
 
 VERBS = (
     *("run", "generate", "train", "certify", "export", "simulate", "report"),
-    *("list", "info", "bench"),
+    *("list", "info", "bench", "converge", "export-physics"),
 )
 TRAINED = 'surrogate = "cell.npz"\n'
 SCENARIO = """
@@ -346,8 +346,11 @@ def test_bench_prints_a_table_and_passes_the_file_on(
 ) -> None:
     row = {"id": "r", "what": "speed", "value": 2.5, "unit": "s", "target": "<= 3"}
 
-    def fake(name: str, json_path: Path | None, progress: object) -> object:
+    def fake(
+        name: str, json_path: Path | None, progress: object, options: object
+    ) -> object:
         assert json_path == tmp_path / "x.json"
+        assert options == bench_module.BenchOptions()
         return {"bench": name, "rows": [{**row, "met": True}]}
 
     monkeypatch.setattr(bench_module, "run_bench", fake)
