@@ -31,7 +31,6 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 _SMALLEST = {"x_n": 4, "x_s": 2, "x_p": 4, "r_n": 4, "r_p": 4}
 _TRIED_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0)
 _AXES = ("x_n", "x_s", "x_p", "r_n", "r_p")
-_DOUBT = 0.25
 _N_PEAK, _EVERY = 40, 16
 
 
@@ -93,7 +92,8 @@ def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
 
     What was measured are differences from twice the points of `base`, where they are
     0. Between measured counts they are interpolated in the power of the count that
-    fits best; above `base` they fall a little slower than that.
+    fits best; above `base` they fall as its first power,
+    as the errors after a step of the current do.
     """
     known = sorted(measured, key=lambda choice: choice.n)
     n_base = getattr(base, axis)
@@ -106,13 +106,13 @@ def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
         low, high = points[k], points[k + 1]
         ends = [float(c) ** -order for c in (low.n, high.n)]
         share = (float(n) ** -order - ends[1]) / (ends[0] - ends[1])
-        return share * low.error + (1.0 - share) * high.error
+        return np.asarray(share * low.error + (1.0 - share) * high.error)
 
     found: list[Choice] = []
     for n in sorted({count(base, axis, share) for share in _TRIED_SHARES}):
         within = min(n, n_base)
         error = from_fine(within) - from_fine(2 * within)
-        error = error * (within / n) ** max(1.0, order - _DOUBT)
+        error = error * (within / n)
         found.append(Choice(n=n, change={**known[0].change, axis: n}, error=error))
     return found
 
