@@ -31,6 +31,7 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 _SMALLEST = {"x_n": 4, "x_s": 2, "x_p": 4, "r_n": 4, "r_p": 4}
 _TRIED_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0)
 _AXES = ("x_n", "x_s", "x_p", "r_n", "r_p")
+_DOUBT = 0.25
 _N_PEAK, _EVERY = 40, 16
 
 
@@ -92,8 +93,7 @@ def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
 
     What was measured are differences from twice the points of `base`, where they are
     0. Between measured counts they are interpolated in the power of the count that
-    fits best; above `base` they fall as its first power,
-    as the errors after a step of the current do.
+    fits best; beyond the last one they fall a little slower than that.
     """
     known = sorted(measured, key=lambda choice: choice.n)
     n_base = getattr(base, axis)
@@ -108,12 +108,18 @@ def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
         share = (float(n) ** -order - ends[1]) / (ends[0] - ends[1])
         return np.asarray(share * low.error + (1.0 - share) * high.error)
 
+    def from_doubled(n: int) -> Vector:
+        if n <= n_base:
+            return from_fine(n) - from_fine(2 * n)
+        share = (1.0 - 2.0**-order) / (1.0 - (0.5 * n / n_base) ** order)
+        return share * from_fine(n)
+
     found: list[Choice] = []
     for n in sorted({count(base, axis, share) for share in _TRIED_SHARES}):
-        within = min(n, n_base)
-        error = from_fine(within) - from_fine(2 * within)
-        error = error * (within / n)
-        found.append(Choice(n=n, change={**known[0].change, axis: n}, error=error))
+        within = min(n, known[-1].n)
+        fall = (within / n) ** max(1.0, order - _DOUBT)
+        change = {**known[0].change, axis: n}
+        found.append(Choice(n=n, change=change, error=fall * from_doubled(within)))
     return found
 
 

@@ -48,7 +48,7 @@ AXES: Mapping[Family, tuple[str, ...]] = {
 }
 START = Mesh(x_n=12, x_s=4, x_p=8, r_n=20, r_p=16, r_n_stretch=3.0, r_p_stretch=3.0)
 
-_MEASURED_SHARES = {"x": (0.5, 0.7, 1.0), "r": (0.4, 1.0)}
+_MEASURED_SHARES = {"x": (0.6, 1.0, 1.4), "r": (1.0, 1.4)}
 _STRETCHES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 _STRETCH_SHARE = 0.65
 _LEAN = 0.65

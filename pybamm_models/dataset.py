@@ -98,11 +98,15 @@ def generate(
         message = "Data set: run names must differ. Rename the repeated requests."
         raise ScenarioError(message)
     directory.mkdir(parents=True, exist_ok=True)
-    if not verdict_record(cell)["is_met"]:
+    verdict = verdict_record(cell)
+    if not verdict["is_met"]:
+        score = verdict.get("score")
         logger.warning(
-            "The mesh of cell `%s` has no verdict that is met: its plating potential "
-            "may be wrong by many millivolts. Run `packtwin converge`.",
+            "The mesh of cell `%s` %s. Look at `packtwin converge`.",
             cell.name,
+            f"differs from the doubled one by {score} times the limits"
+            if score
+            else "was never judged and may be wrong by many millivolts",
         )
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}

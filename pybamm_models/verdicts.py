@@ -1,9 +1,8 @@
 """What was measured about a cell's mesh, and the file that keeps it.
 
 A coarse mesh can be wrong by hundreds of millivolts in plating potential and still
-look smooth, so a shipped cell is found by name only if its mesh was compared with the
-one of twice the points everywhere. `packtwin converge CELL` measures; nothing here
-needs PyBaMM.
+look smooth, so a cell's mesh is compared with the one of twice the points everywhere.
+`packtwin converge CELL` measures; nothing here needs PyBaMM.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ PARTS: dict[str, tuple[str, str, float]] = {
     "robustness": ("bench_physics_robustness", "rows", 0.05),
     "torch": ("bench_physics_torch", "rows", 0.05),
 }
+_CACHES = ("PACKTWIN_CACHE", "PYBAMM_CASADI_AOT_CACHE")
 SEEDS = {"random_current": 1, "robustness": "0, 1, ...", "designed_runs": 1}
 
 
@@ -81,16 +82,17 @@ def _measure_of(name: str) -> Measure:
 @contextmanager
 def _fresh_cache() -> Iterator[None]:
     """Compile into a temporary folder, so that compile times are not a cache's."""
-    before = os.environ.get("PACKTWIN_CACHE")
-    with tempfile.TemporaryDirectory(prefix="packtwin-bench-") as name:
-        os.environ["PACKTWIN_CACHE"] = name
+    before = {name: os.environ.get(name) for name in _CACHES}
+    with tempfile.TemporaryDirectory(prefix="packtwin-bench-") as folder:
+        os.environ.update(dict.fromkeys(_CACHES, folder))
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["PACKTWIN_CACHE"]
-            else:
-                os.environ["PACKTWIN_CACHE"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def _scaled(progress: Progress, name: str, begin: float, share: float) -> Progress:
