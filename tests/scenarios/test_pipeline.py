@@ -205,7 +205,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
         ("[charge]\ntarget_soc = 0.7\n", "simulate"),
         ("[charge.baseline]\nc_rate = 0.7\n", "simulate"),
         ("[simulation]\nstep_s = 2.0\n", "simulate"),
-        ("[dataset]\nn_process = 7\n", None),
+        ("[dataset]\nn_thread = 7\n", None),
     ],
 )
 def test_a_setting_changes_its_stage_and_all_after_it(
