@@ -31,7 +31,7 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 _SMALLEST = {"x_n": 4, "x_s": 2, "x_p": 4, "r_n": 4, "r_p": 4}
 _TRIED_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0)
 _AXES = ("x_n", "x_s", "x_p", "r_n", "r_p")
-_ORDERS = (1.0, 3.0)
+_DOUBT = 0.25
 _N_PEAK, _EVERY = 40, 16
 
 
@@ -89,22 +89,49 @@ def scaled(mesh: Mesh, axis: str, factor: float) -> Mesh:
 
 
 def infer(base: Mesh, axis: str, measured: Sequence[Choice]) -> list[Choice]:
-    """Return every count of an axis, its error from the nearest one measured.
+    """Return many counts of an axis with their difference from the doubled count.
 
-    The error falls as a power of the count, which two measured ones tell.
+    What was measured are differences from twice the points of `base`, where they are
+    0. Between measured counts they are interpolated in the power of the count that
+    fits best; beyond the last one they fall a little slower than that.
     """
     known = sorted(measured, key=lambda choice: choice.n)
-    first, last = known[0], known[-1]
-    order = _ORDERS[0]
-    if last.n > first.n and np.isfinite(score_of(first.error)):
-        ratio = max(score_of(first.error), 1e-12) / max(score_of(last.error), 1e-12)
-        order = float(np.clip(math.log(ratio) / math.log(last.n / first.n), *_ORDERS))
+    n_base = getattr(base, axis)
+    order = _order(known, 2 * n_base)
+    nothing = Choice(n=2 * n_base, change={}, error=np.zeros_like(known[0].error))
+
+    def from_fine(n: int) -> Vector:
+        points = [*known, nothing]
+        k = next((k for k, p in enumerate(points[1:-1]) if n <= p.n), len(known) - 1)
+        low, high = points[k], points[k + 1]
+        ends = [float(c) ** -order for c in (low.n, high.n)]
+        share = (float(n) ** -order - ends[1]) / (ends[0] - ends[1])
+        return np.asarray(share * low.error + (1.0 - share) * high.error)
+
+    def from_doubled(n: int) -> Vector:
+        if n <= n_base:
+            return from_fine(n) - from_fine(2 * n)
+        share = (1.0 - 2.0**-order) / (1.0 - (0.5 * n / n_base) ** order)
+        return np.asarray(share * from_fine(n))
+
     found: list[Choice] = []
     for n in sorted({count(base, axis, share) for share in _TRIED_SHARES}):
-        near = min(known, key=lambda choice: abs(math.log(choice.n / n)))
-        error = near.error * (near.n / n) ** order
-        found.append(Choice(n=n, change={**near.change, axis: n}, error=error))
+        within = min(n, known[-1].n)
+        fall = (within / n) ** max(1.0, order - _DOUBT)
+        change = {**known[0].change, axis: n}
+        found.append(Choice(n=n, change=change, error=fall * from_doubled(within)))
     return found
+
+
+def _order(known: Sequence[Choice], n_fine: int) -> float:
+    """Return the power that fits the first and last error against `n_fine`."""
+    first, last = (score_of(known[k].error) for k in (0, -1))
+    if known[0].n == known[-1].n or not np.isfinite(first) or not last > 0.0:
+        return 1.0
+    orders = np.linspace(1.0, 3.0, 41)
+    ends = [float(known[k].n) ** -orders - float(n_fine) ** -orders for k in (0, -1)]
+    misfit = np.abs(np.log(ends[0] / ends[1]) - math.log(first / last))
+    return float(orders[int(np.argmin(misfit))])
 
 
 def peaks(errors: Sequence[Vector]) -> npt.NDArray[np.intp]:

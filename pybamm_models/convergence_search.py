@@ -48,16 +48,16 @@ AXES: Mapping[Family, tuple[str, ...]] = {
 }
 START = Mesh(x_n=12, x_s=4, x_p=8, r_n=20, r_p=16, r_n_stretch=3.0, r_p_stretch=3.0)
 
-_MEASURED_SHARES = {"x": (0.5, 0.7, 1.0), "r": (0.4, 1.0)}
+_MEASURED_SHARES = {"x": (0.6, 1.0, 1.4), "r": (1.0, 1.4)}
 _STRETCHES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 _STRETCH_SHARE = 0.65
 _LEAN = 0.65
-_NEAR = 2.5
+_NEAR = (2.0, 0.9)
 _FAR = 20.0  # An error this large may change how the others behave.
 _N_ROUND = 16
 _N_TRY = 6
 _MARGIN = 0.95
-_CLOSE = 0.85
+_CLOSE = 0.8
 _CAUTION = 0.98
 
 
@@ -121,13 +121,26 @@ class _Search:
         self.search = search
         self.axes = AXES[search.family]
         self.trials: list[Trial] = []
+        self.share = 0.0
 
     def run(self) -> Found:
-        return self._choose(self._screen(self._refine()))
+        base, done = self.search.start, set[Mesh]()
+        for near in _NEAR:
+            base = self._refine(base, near)
+            found = self._choose(self._screen(base), done)
+            if found is not None:
+                self._report(1.0, describe(found.mesh))
+                return replace(found, trials=tuple(self.trials))
+        message = (
+            f"None of {len(done)} meshes that should agree with the doubled one does: "
+            "the errors of the axes do not add up. Raise `--limit-mV`, or choose "
+            "milder loads with `--charges`."
+        )
+        raise ModelError(message)
 
-    def _refine(self) -> Mesh:
+    def _refine(self, base: Mesh, near: float) -> Mesh:
         """Refine the worst axis until finer choices can be inferred."""
-        base, errors = self.search.start, dict[str, Vector]()
+        errors: dict[str, Vector] = {}
         for axis in self.axes:
             if axis.startswith("r"):
                 self._report(0.0, f"choosing the stretch of {axis}")
@@ -140,7 +153,7 @@ class _Search:
             errors |= dict(
                 zip(wanted, self._measure("refine", wanted, pairs), strict=True)
             )
-            if score_of(sum(errors.values())) <= _NEAR:
+            if score_of(sum(errors.values())) <= near:
                 return base
             worst = max(errors, key=lambda axis: score_of(errors[axis]))
             score = score_of(errors[worst])
@@ -208,60 +221,67 @@ class _Search:
             for change, error in zip(changes, errors, strict=True)
         ]
 
-    def _choose(self, choices: list[list[Choice]]) -> Found:
-        """Measure cheap combinations, cheapest first, until one holds.
-
-        What a measured one differs by from its sum is added to the sums of the next.
-        """
-        shift = np.zeros_like(choices[0][0].error)
-        limit, done = _MARGIN, set[Mesh]()
+    def _choose(self, choices: list[list[Choice]], done: set[Mesh]) -> Found | None:
+        """Measure cheap combinations, cheapest first, until one holds."""
+        excess: Vector = np.zeros_like(choices[0][0].error)
+        limit = _MARGIN
         best: Found | None = None
         for k in range(_N_TRY):
             n_max = n_unknown(self.search.family, best.mesh) if best else math.inf
-            cheapest = self._cheapest(choices, shift, limit, n_max)
+            cheapest = self._cheapest(choices, excess, limit, n_max)
             if cheapest is None or cheapest[0] in done:
                 break
-            mesh, predicted = cheapest
+            mesh, parts = cheapest
             done.add(mesh)
             self._report(0.8 + 0.2 * k / _N_TRY, f"verifying {describe(mesh)}")
             everywhere = doubled(mesh, *COUNTS)
             pairs = [(mesh, everywhere), (mesh, doubled(mesh, "r_n"))]
-            vectors = self._measure("verify", ["all", "r_n"], pairs)
+            try:
+                vectors = self._measure("verify", ["all", "r_n"], pairs)
+            except ModelError:
+                if best is None:
+                    raise
+                break
             score = max(score_of(v) for v in vectors)
             if score <= 1.0:
                 best = Found(mesh=mesh, score=score, trials=())
             if not np.isfinite(score) or (best is not None and not score < _CLOSE):
                 break
-            shift = vectors[0] - predicted
+            predicted = sum((c.error for c in parts), np.zeros_like(excess))
+            excess = (vectors[0] - predicted) / sum(score_of(c.error) for c in parts)
             limit *= _CAUTION
-        if best is None:
-            message = (
-                f"None of {len(done)} meshes that should agree with the doubled one "
-                "does: the errors of the axes do not add up. Raise `--limit-mV`, or "
-                "choose milder loads with `--charges`."
-            )
-            raise ModelError(message)
-        self._report(1.0, describe(best.mesh))
-        return replace(best, trials=tuple(self.trials))
+        return best
 
     def _cheapest(
         self,
         choices: Sequence[Sequence[Choice]],
-        shift: Vector,
+        excess: Vector,
         limit: float,
         n_max: float,
-    ) -> tuple[Mesh, Vector] | None:
-        """Return the cheapest mesh whose predicted errors hold, and their sum."""
+    ) -> tuple[Mesh, list[Choice]] | None:
+        """Return the cheapest mesh whose predicted errors hold, and its choices.
+
+        `excess` is what the last mesh measured had beyond its sum, per unit of its
+        axes' largest errors: it shrinks with them.
+        """
         allowed = [[c for c in axis if score_of(c.error) <= limit] for axis in choices]
         if not all(allowed):
             return None
-        kept = peaks([shift, *(c.error for axis in choices for c in axis)])
-        thin = {id(c): c.error[kept] for axis in choices for c in axis}
+        kept = peaks([excess, *(c.error for axis in choices for c in axis)])
+        thin = {
+            id(c): c.error[kept] + score_of(c.error) * excess[kept]
+            for axis in allowed
+            for c in axis
+        }
         for mesh, parts in rank(self.search.family, self.search.start, allowed):
             if n_unknown(self.search.family, mesh) >= n_max:
                 return None
-            if score_of(sum((thin[id(c)] for c in parts), shift[kept])) <= limit:
-                return mesh, sum((c.error for c in parts), np.zeros_like(shift))
+            # Most fail at the few places looked at first.
+            if score_of(sum(thin[id(c)] for c in parts)) > limit:
+                continue
+            whole = sum(score_of(c.error) for c in parts) * excess
+            if score_of(sum((c.error for c in parts), whole)) <= limit:
+                return mesh, parts
         return None
 
     def _measure(
@@ -279,5 +299,6 @@ class _Search:
         return vectors
 
     def _report(self, share: float, note: str) -> None:
+        self.share = max(self.share, share)
         if self.search.progress is not None:
-            self.search.progress(share, note)
+            self.search.progress(self.share, note)
