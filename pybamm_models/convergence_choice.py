@@ -1,4 +1,7 @@
-"""Choices of a mesh's axes: counts, what they cost and how large their errors are."""
+"""Choices of a mesh's axes: counts, what they cost and how large their errors are.
+
+Nothing is measured here: `cheapest` combines the choices that `convergence_search` has.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,11 @@ from packtwin.pybamm_models.physics_definition import Family
 __all__ = [
     "Choice",
     "Vector",
+    "cheapest",
     "count",
     "describe",
     "infer",
     "n_unknown",
-    "peaks",
-    "rank",
     "scaled",
     "score_of",
 ]
@@ -134,13 +136,53 @@ def _order(known: Sequence[Choice], n_fine: int) -> float:
     return float(orders[int(np.argmin(misfit))])
 
 
-def peaks(errors: Sequence[Vector]) -> npt.NDArray[np.intp]:
+def cheapest(
+    family: Family,
+    start: Mesh,
+    choices: Sequence[Sequence[Choice]],
+    excess: Vector,
+    limit: float,
+    n_max: float,
+) -> tuple[Mesh, list[Choice]] | None:
+    """Return the cheapest mesh whose predicted errors hold, and its choices.
+
+    Args:
+        family: Decides what a mesh costs.
+        start: Has the axes that are not chosen.
+        choices: Of every axis.
+        excess: What the last mesh measured had beyond its sum, per unit of its axes'
+            largest errors: it shrinks with them.
+        limit: Of the largest sum.
+        n_max: Only meshes of fewer states.
+    """
+    allowed = [[c for c in axis if score_of(c.error) <= limit] for axis in choices]
+    if not all(allowed):
+        return None
+    kept = _peaks([excess, *(c.error for axis in choices for c in axis)])
+    thin = {
+        id(c): c.error[kept] + score_of(c.error) * excess[kept]
+        for axis in allowed
+        for c in axis
+    }
+    for mesh, parts in _rank(family, start, allowed):
+        if n_unknown(family, mesh) >= n_max:
+            return None
+        # Most fail at the few places looked at first.
+        if score_of(sum(thin[id(c)] for c in parts)) > limit:
+            continue
+        whole = sum(score_of(c.error) for c in parts) * excess
+        if score_of(sum((c.error for c in parts), whole)) <= limit:
+            return mesh, parts
+    return None
+
+
+def _peaks(errors: Sequence[Vector]) -> npt.NDArray[np.intp]:
     """Return where to look for the largest of a sum: at the peaks and now and then."""
     tops = [np.argsort(np.abs(error))[-_N_PEAK:] for error in errors]
     return np.unique(np.concatenate([*tops, np.arange(0, len(errors[0]), _EVERY)]))
 
 
-def rank(
+def _rank(
     family: Family, start: Mesh, choices: Sequence[Sequence[Choice]]
 ) -> Iterator[tuple[Mesh, list[Choice]]]:
     """Yield every combination of one choice per axis, cheapest first."""

@@ -22,12 +22,11 @@ from packtwin.pybamm_models.cells import Mesh
 from packtwin.pybamm_models.convergence_choice import (
     Choice,
     Vector,
+    cheapest,
     count,
     describe,
     infer,
     n_unknown,
-    peaks,
-    rank,
     scaled,
     score_of,
 )
@@ -228,10 +227,12 @@ class _Search:
         best: Found | None = None
         for k in range(_N_TRY):
             n_max = n_unknown(self.search.family, best.mesh) if best else math.inf
-            cheapest = self._cheapest(choices, excess, limit, n_max)
-            if cheapest is None or cheapest[0] in done:
+            candidate = cheapest(
+                self.search.family, self.search.start, choices, excess, limit, n_max
+            )
+            if candidate is None or candidate[0] in done:
                 break
-            mesh, parts = cheapest
+            mesh, parts = candidate
             done.add(mesh)
             self._report(0.8 + 0.2 * k / _N_TRY, f"verifying {describe(mesh)}")
             everywhere = doubled(mesh, *COUNTS)
@@ -251,38 +252,6 @@ class _Search:
             excess = (vectors[0] - predicted) / sum(score_of(c.error) for c in parts)
             limit *= _CAUTION
         return best
-
-    def _cheapest(
-        self,
-        choices: Sequence[Sequence[Choice]],
-        excess: Vector,
-        limit: float,
-        n_max: float,
-    ) -> tuple[Mesh, list[Choice]] | None:
-        """Return the cheapest mesh whose predicted errors hold, and its choices.
-
-        `excess` is what the last mesh measured had beyond its sum, per unit of its
-        axes' largest errors: it shrinks with them.
-        """
-        allowed = [[c for c in axis if score_of(c.error) <= limit] for axis in choices]
-        if not all(allowed):
-            return None
-        kept = peaks([excess, *(c.error for axis in choices for c in axis)])
-        thin = {
-            id(c): c.error[kept] + score_of(c.error) * excess[kept]
-            for axis in allowed
-            for c in axis
-        }
-        for mesh, parts in rank(self.search.family, self.search.start, allowed):
-            if n_unknown(self.search.family, mesh) >= n_max:
-                return None
-            # Most fail at the few places looked at first.
-            if score_of(sum(thin[id(c)] for c in parts)) > limit:
-                continue
-            whole = sum(score_of(c.error) for c in parts) * excess
-            if score_of(sum((c.error for c in parts), whole)) <= limit:
-                return mesh, parts
-        return None
 
     def _measure(
         self, stage: str, axes: Sequence[str], pairs: Sequence[tuple[Mesh, Mesh]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,11 +29,19 @@ from packtwin.pybamm_models.stepping import (
 from packtwin.pybamm_models.verdicts import verdict_record
 from packtwin.twin.errors import ModelError, ScenarioError
 
-__all__ = ["RUNS_PER_CHECK", "Outcome", "fingerprint", "generate", "load"]
+__all__ = [
+    "MANIFEST_PERIOD_S",
+    "RUNS_PER_CHECK",
+    "Outcome",
+    "fingerprint",
+    "generate",
+    "load",
+]
 
 logger = logging.getLogger(__name__)
 
 RUNS_PER_CHECK = 100
+MANIFEST_PERIOD_S = 2.0
 
 _FORMAT = "packtwin-run-2"
 _MANIFEST = "manifest.json"
@@ -85,7 +94,9 @@ def generate(
     """Solve `requests` into `directory`, skipping whole files of the same request.
 
     A failed run is recorded with its reason in `manifest.json` and does not stop the
-    others. `description` (such as the design's fields) is copied to the manifest.
+    others. `description` (such as the design's fields) is copied to the manifest, which
+    is written at most every `MANIFEST_PERIOD_S` and at the end, however that comes: a
+    killed process leaves whole runs that are not in it, and they are skipped as well.
     `progress` is called with (done, total, outcome) after every run. Of every
     `RUNS_PER_CHECK` new runs one is solved by PyBaMM too; the differences are in the
     manifest.
@@ -110,17 +121,28 @@ def generate(
         )
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
-    for outcome in _solve_all(cell, requests, directory, n_threads):
-        outcomes[outcome.name] = outcome
+
+    def write_manifest(checks: Sequence[SpotCheck] = ()) -> None:
         done = [outcomes[name] for name in names if name in outcomes]
-        _write_manifest(cell, directory, description, done)
-        if progress is not None:
-            progress(len(outcomes), len(requests), outcome)
+        _write_manifest(cell, directory, description, done, checks)
+
+    n_written, written_s = 0, -math.inf
+    try:
+        for outcome in _solve_all(cell, requests, directory, n_threads):
+            outcomes[outcome.name] = outcome
+            if time.perf_counter() >= written_s + MANIFEST_PERIOD_S:
+                write_manifest()
+                n_written, written_s = len(outcomes), time.perf_counter()
+            if progress is not None:
+                progress(len(outcomes), len(requests), outcome)
+    finally:
+        if n_written < len(outcomes):
+            write_manifest()
     checks = [
         spot_check(cell, request, directory) for request in _checked(requests, outcomes)
     ]
     if checks:
-        _write_manifest(cell, directory, description, done, checks)
+        write_manifest(checks)
     for check in checks:
         check.demand()
     logger.info(
@@ -226,7 +248,7 @@ def _write_manifest(
     directory: Path,
     description: Mapping[str, Any] | None,
     outcomes: Sequence[Outcome],
-    checks: Sequence[SpotCheck] = (),
+    checks: Sequence[SpotCheck],
 ) -> None:
     manifest = {
         "format": _FORMAT,

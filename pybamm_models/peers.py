@@ -20,8 +20,7 @@ import numpy.typing as npt
 import pybamm
 
 from packtwin.pybamm_models.physics import Physics, simulation_of
-from packtwin.pybamm_models.physics_build import CURRENT, mesh_arguments, recipe_of
-from packtwin.pybamm_models.physics_interface import entries_of, interface_of
+from packtwin.pybamm_models.physics_build import CURRENT, recipe_of
 from packtwin.twin.errors import ModelError
 
 __all__ = [
@@ -38,6 +37,7 @@ __all__ = [
 Vector: TypeAlias = npt.NDArray[np.float64]
 
 _SOLVER_ERRORS = (pybamm.SolverError, ValueError, RuntimeError)
+_PEER_ERRORS = (*_SOLVER_ERRORS, ModelError)
 _N_WARM = 5
 _FEW_SOLVES = 3
 # A limit that is already crossed when a step starts is no failure of the solver.
@@ -98,7 +98,7 @@ def step_currents(
     Raises:
         ModelError: PyBaMM failed, or met a limit; with the time.
     """
-    simulation = _stepping(physics, starts, _solver(tolerance))
+    simulation = simulation_of(physics, None, starts, solver=_solver(tolerance))
     rows = []
     try:
         for level_A in current_A:
@@ -127,7 +127,9 @@ def time_steps(
     peer = _peer("step", "Simulation.step", is_compiled=is_compiled)
     began = time.perf_counter()
     try:
-        simulation = _stepping(physics, starts, _solver(is_compiled=is_compiled))
+        simulation = simulation_of(
+            physics, None, starts, solver=_solver(is_compiled=is_compiled)
+        )
         for level_A in current_A[:_N_WARM]:
             _step(simulation, 1.0, level_A)
         setup_s = time.perf_counter() - began
@@ -136,7 +138,7 @@ def time_steps(
             began = time.process_time()
             _step(simulation, 1.0, level_A)
             took_s.append(time.process_time() - began)
-    except _SOLVER_ERRORS as error:
+    except _PEER_ERRORS as error:
         return replace(peer, reason=str(error))
     return replace(peer, step_s=float(np.median(took_s)), setup_s=setup_s)
 
@@ -179,7 +181,7 @@ def time_drive(
         solve(simulation)
         setup_s = time.perf_counter() - began
         took_s, voltage_V = _median_time(lambda: solve(simulation))
-    except (*_SOLVER_ERRORS, ModelError) as error:
+    except _PEER_ERRORS as error:
         return replace(peer, reason=str(error))
     step_s = took_s / (len(knots_s) - 1)
     return replace(peer, step_s=step_s, setup_s=setup_s, voltage_V=voltage_V)
@@ -198,7 +200,7 @@ def time_pydiffsol(
             return pool.submit(_pydiffsol, physics, profile, dict(starts)).result()
         except BrokenProcessPool:
             return replace(peer, reason="its process crashed")
-        except (*_SOLVER_ERRORS, ModelError) as error:
+        except _PEER_ERRORS as error:
             return replace(peer, reason=str(error))
 
 
@@ -213,12 +215,12 @@ def replay_segments(
         Empty at the end or at a limit; otherwise PyBaMM's complaint.
     """
     try:
-        simulation = _stepping(physics, starts, _solver())
+        simulation = simulation_of(physics, None, starts, solver=_solver())
         for duration_s, level_A in segments:
             solution = _step(simulation, duration_s, level_A)
             if str(solution.termination).startswith("event"):
                 break
-    except _SOLVER_ERRORS as error:
+    except _PEER_ERRORS as error:
         return "" if _LIMIT_AT_START in str(error) else str(error)
     return ""
 
@@ -226,24 +228,6 @@ def replay_segments(
 def _peer(key: str, name: str, *, is_compiled: bool) -> PeerTime:
     ends = ("_compiled", ", compiled") if is_compiled else ("", "")
     return PeerTime(id=key + ends[0], name=name + ends[1])
-
-
-def _stepping(physics: Physics, starts: Mapping[str, float], solver: Any) -> Any:
-    """Do what `simulation_of` does, with a current to be given at every step."""
-    recipe = recipe_of(physics)
-    interface = interface_of(physics, recipe).with_starts(dict(starts))
-    u, p = (
-        [v.start for v in variables]
-        for variables in (interface.inputs, interface.parameters)
-    )
-    values = recipe.values.copy()
-    values.update(entries_of(physics, recipe, u, p) | {CURRENT: "[input]"})
-    return pybamm.Simulation(
-        recipe.model,
-        parameter_values=values,
-        solver=solver,
-        **mesh_arguments(recipe.model, physics),
-    )
 
 
 def _step(simulation: Any, duration_s: float, level_A: float) -> Any:

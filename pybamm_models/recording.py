@@ -1,4 +1,4 @@
-"""From what a solver returned to a `Run` on the 1-s grid."""
+"""From what a solver returned to a `Run` on the 1-s grid, or to an error."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.facts import cell_facts
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
+from packtwin.twin.errors import ModelError
 
-__all__ = ["as_run"]
+__all__ = ["as_run", "solve_failure"]
 
 
 def as_run(
@@ -67,6 +68,16 @@ def as_run(
         soc=((x - facts.x0) / (facts.x100 - facts.x0))[index],
         is_in_window=(margin_V >= 0)[index],
         **{name: values[index] for name, values in arrays.items()},
+    )
+
+
+def solve_failure(cell: Cell, request: Request, reason: Exception) -> ModelError:
+    """Return the error of a solve that failed because of `reason`, to be raised."""
+    return ModelError(
+        f"The ground truth of cell `{cell.name}` failed on `{request.name}` "
+        f"(start SOC {request.start_soc:.3f}, start temperature "
+        f"{request.start_temperature_K:.1f} K): {str(reason).rstrip('.')}. Lower the "
+        "current or start inside the window."
     )
 
 

@@ -1,6 +1,7 @@
 """Solve a cell's DFN with PyBaMM: the check of the compiled step map.
 
-It builds the cell without the `physics` modules, so that a mistake there shows.
+It builds the equations without the `physics` modules, so that a mistake there shows;
+only the mesh is theirs.
 """
 
 from __future__ import annotations
@@ -19,21 +20,17 @@ from packtwin.pybamm_models.particle_flux import (
     IntegratedFluxDFN,
     integrate_diffusivity,
 )
-from packtwin.pybamm_models.recording import as_run
+from packtwin.pybamm_models.physics import physics_of_cell
+from packtwin.pybamm_models.physics_build import mesh_arguments
+from packtwin.pybamm_models.physics_simulation import (
+    ABSOLUTE_TOLERANCE,
+    RELATIVE_TOLERANCE,
+)
+from packtwin.pybamm_models.recording import as_run, solve_failure
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
-from packtwin.twin.errors import ModelError
 
-__all__ = [
-    "ABSOLUTE_TOLERANCE",
-    "RELATIVE_TOLERANCE",
-    "build_simulation",
-    "solve_with_pybamm",
-]
-
-# atol 1e-8 fails at t = 0 on a current that starts from zero (IDA_BAD_K).
-RELATIVE_TOLERANCE = 1e-6
-ABSOLUTE_TOLERANCE = 1e-7
+__all__ = ["build_simulation", "solve_with_pybamm"]
 
 _OPTIONS = {
     "thermal": "lumped",
@@ -74,24 +71,11 @@ def build_simulation(cell: Cell, request: Request) -> Any:
         atol=ABSOLUTE_TOLERANCE,
         output_variables=[output.name for output in OUTPUTS],
     )
-    mesh = cell.mesh
-    submeshes = dict(model.default_submesh_types)
-    for side, stretch in (
-        ("negative", mesh.r_n_stretch),
-        ("positive", mesh.r_p_stretch),
-    ):
-        if stretch > 0:
-            submeshes[f"{side} particle"] = pybamm.MeshGenerator(
-                pybamm.Exponential1DSubMesh,
-                submesh_params={"side": "right", "stretch": stretch},
-            )
     return pybamm.Simulation(
         model,
         parameter_values=values,
         solver=solver,
-        submesh_types=submeshes,
-        var_pts={name: getattr(mesh, name) for name in ("x_n", "x_s", "x_p")}
-        | {"r_n": mesh.r_n, "r_p": mesh.r_p},
+        **mesh_arguments(model, physics_of_cell(cell)),
     )
 
 
@@ -114,13 +98,7 @@ def solve_with_pybamm(cell: Cell, request: Request) -> Run:
         }
         termination = str(solution.termination)
     except (pybamm.SolverError, ValueError, RuntimeError) as error:
-        message = (
-            f"The ground truth of cell `{cell.name}` failed on `{request.name}` "
-            f"(start SOC {request.start_soc:.3f}, start temperature "
-            f"{request.start_temperature_K:.1f} K): {error}. Lower the current or "
-            "start inside the window."
-        )
-        raise ModelError(message) from error
+        raise solve_failure(cell, request, error) from error
     is_stopped = termination.startswith("event")
     return as_run(
         cell,

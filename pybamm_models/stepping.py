@@ -15,11 +15,11 @@ import numpy.typing as npt
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.names import OUTPUTS
 from packtwin.pybamm_models.physics import physics_model, physics_of_cell
-from packtwin.pybamm_models.recording import as_run
+from packtwin.pybamm_models.recording import as_run, solve_failure
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
 from packtwin.twin.compiled import CompiledStepMap, integrate_implicitly
-from packtwin.twin.errors import ModelError, StepError
+from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepStatus
 
 __all__ = [
@@ -83,7 +83,7 @@ def solve_request(cell: Cell, request: Request) -> Run:
             tolerance=(TRUTH_RELATIVE_TOLERANCE, TRUTH_ABSOLUTE_TOLERANCE),
         )
     except StepError as error:
-        raise ModelError(_failed(cell, request, str(error))) from error
+        raise solve_failure(cell, request, error) from error
     done = stepper.run(
         memory, grid_s, inputs[:-1], parameters, slopes=np.diff(inputs, axis=0)
     )
@@ -97,7 +97,7 @@ def solve_request(cell: Cell, request: Request) -> Run:
             parameters,
             slope=inputs[k + 1] - inputs[k],
         )
-        raise ModelError(_failed(cell, request, str(reason))) from reason
+        raise solve_failure(cell, request, reason) from reason
     rows = np.vstack([first, done.outputs])
     solved_s = grid_s[: len(rows)].copy()
     solved_s[-1] = done.end_time_s
@@ -140,12 +140,3 @@ def replay(
         heat_transfer_coefficient_W_per_m2_K=heat_transfer_coefficient_W_per_m2_K,
     )
     return solve_request(cell, request)
-
-
-def _failed(cell: Cell, request: Request, reason: str) -> str:
-    return (
-        f"The ground truth of cell `{cell.name}` failed on `{request.name}` "
-        f"(start SOC {request.start_soc:.3f}, start temperature "
-        f"{request.start_temperature_K:.1f} K): {reason.rstrip('.')}. Lower the "
-        "current or start inside the window."
-    )

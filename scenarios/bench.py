@@ -23,6 +23,7 @@ __all__ = [
     "BenchRow",
     "at_least",
     "at_most",
+    "not_measured",
     "run_bench",
 ]
 
@@ -99,6 +100,11 @@ def at_least(key: str, what: str, value: float, unit: str, limit: float) -> Benc
         target=f">= {limit:g}",
         met=bool(value >= limit),
     )
+
+
+def not_measured(key: str, what: str, *, target: str = "measured") -> BenchRow:
+    """Return a row that is missed because there is no figure; `what` says why."""
+    return BenchRow(id=key, what=what, value=0.0, unit="1", target=target, met=False)
 
 
 def run_bench(

@@ -20,7 +20,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from packtwin.scenarios.bench import BenchOptions, BenchRow
+from packtwin.scenarios.bench import BenchOptions, BenchRow, not_measured
 from packtwin.scenarios.fingerprints import has_physics
 from packtwin.twin.errors import PackTwinError
 
@@ -46,7 +46,8 @@ SEEDS = {"random_current": 1, "robustness": "0, 1, ...", "designed_runs": 1}
 def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
     """Measure the chosen parts and return one row per figure."""
     if not has_physics():
-        return [_missing("PyBaMM", "nothing was measured")]
+        what = "nothing was measured: PyBaMM is not installed"
+        return [not_measured("missing.pybamm", what, target="installed")]
     cases = import_module("packtwin.scenarios.bench_physics_cases")
     size = cases.quick_size() if options.is_quick else cases.full_size()
     bench = cases.Bench(size=size, options=options)
@@ -64,7 +65,8 @@ def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
             try:
                 found += parts[name](part, bench)
             except PackTwinError as error:
-                found.append(_failed(name, error))
+                what = f"part `{name}` ended early: {error}"
+                found.append(not_measured(f"{name}.failed", what))
             found.append(_duration(name, time.perf_counter() - began))
             before += share
     return found
@@ -73,7 +75,9 @@ def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
 def _measure_of(name: str) -> Measure:
     module_name, function, _ = PARTS[name]
     if name == "torch" and find_spec("torch") is None:
-        return lambda _progress, _bench: [_missing("torch", "its rows were left out")]
+        what = "its rows were left out: torch is not installed"
+        row = not_measured("missing.torch", what, target="installed")
+        return lambda _progress, _bench: [row]
     module = import_module(f"packtwin.scenarios.{module_name}")
     measure: Measure = getattr(module, function)
     return measure
@@ -102,25 +106,3 @@ def _scaled(progress: Progress, name: str, begin: float, share: float) -> Progre
 def _duration(name: str, took_s: float) -> BenchRow:
     what = f"part `{name}` of this bench took"
     return BenchRow(id=f"bench.{name}", what=what, value=took_s, unit="s")
-
-
-def _failed(name: str, error: PackTwinError) -> BenchRow:
-    return BenchRow(
-        id=f"{name}.failed",
-        what=f"part `{name}` ended early: {error}",
-        value=0.0,
-        unit="1",
-        target="measured",
-        met=False,
-    )
-
-
-def _missing(library: str, text: str) -> BenchRow:
-    return BenchRow(
-        id=f"missing.{library.lower()}",
-        what=f"{text}: {library} is not installed",
-        value=0.0,
-        unit="1",
-        target="installed",
-        met=False,
-    )

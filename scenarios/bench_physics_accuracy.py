@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packtwin.pybamm_models.peers import PeerSteps, step_currents
-from packtwin.scenarios.bench import BenchRow, at_most
+from packtwin.scenarios.bench import BenchRow, at_most, not_measured
 from packtwin.scenarios.bench_physics_cases import (
     Bench,
     Case,
@@ -73,7 +73,8 @@ def rows(progress: Progress, bench: Bench) -> list[BenchRow]:
         try:
             measured, own = _measure(bench.stepper(case), case, bench.size.n_second)
         except PackTwinError as error:
-            found.append(_failure(case, error))
+            what = f"{case.name} was not compared: {error}"
+            found.append(not_measured(f"accuracy.{case.name}", what, target="compared"))
             continue
         for tolerance, errors in measured.items():
             by_tolerance.setdefault(tolerance, []).append((case.name, errors))
@@ -182,14 +183,3 @@ def _worst_rows(
             value=getattr(worst[1], name),
             unit=unit,
         )
-
-
-def _failure(case: Case, error: PackTwinError) -> BenchRow:
-    return BenchRow(
-        id=f"accuracy.{case.name}",
-        what=f"{case.name} was not compared: {error}",
-        value=0.0,
-        unit="1",
-        target="compared",
-        met=False,
-    )

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from packtwin.pybamm_models.bpx_cell import read_bpx
-from packtwin.pybamm_models.cells import Mesh
 from packtwin.pybamm_models.physics import Physics, physics_model, simulation_of
 from packtwin.twin.errors import ModelError
+from tests.pybamm_models.physics_cases import COARSE
 
-COARSE = Mesh(x_n=4, x_s=3, x_p=4, r_n=5, r_p=6)
 TABLE_X = [0.0, 0.1, 0.3, 0.6, 1.0]
 TABLE_V = [0.9, 0.25, 0.15, 0.1, 0.01]
 

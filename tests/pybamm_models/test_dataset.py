@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from packtwin.pybamm_models import dataset
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.dataset import fingerprint, generate, load
 from packtwin.pybamm_models.request import Request
@@ -63,6 +64,56 @@ def test_whole_runs_are_skipped_and_cut_ones_made_again(
     again = generate(coarse, wanted, tmp_path)
     assert [o.is_resumed for o in again] == [True, False]
     assert len(load(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("period_s", "counts"), [(0.0, [1, 2, 3]), (1e9, [1, 1, 1])])
+def test_manifest_is_written_once_a_period_and_at_the_end(
+    period_s: float,
+    counts: list[int],
+    coarse: Cell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dataset, "MANIFEST_PERIOD_S", period_s)
+    written: list[int] = []
+    generate(
+        coarse,
+        [request(name) for name in "abc"],
+        tmp_path,
+        progress=lambda *_: written.append(len(load(tmp_path))),
+    )
+    assert written == counts
+    assert [run.name for run in load(tmp_path)] == ["a", "b", "c"]
+
+
+def test_interrupted_set_lists_its_runs_and_resumes(
+    coarse: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(done: int, *_: object) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(dataset, "MANIFEST_PERIOD_S", 1e9)
+    wanted = [request(name) for name in "abcd"]
+    with pytest.raises(KeyboardInterrupt):
+        generate(coarse, wanted, tmp_path, progress=interrupt)
+    assert [run.name for run in load(tmp_path)] == ["a", "b"]
+    again = generate(coarse, wanted, tmp_path)
+    assert [o.is_resumed for o in again[:2]] == [True, True]
+    assert [run.name for run in load(tmp_path)] == list("abcd")
+
+
+def test_killed_set_resumes_from_runs_that_the_manifest_lacks(
+    coarse: Cell, tmp_path: Path
+) -> None:
+    generate(coarse, [request("a"), request("b")], tmp_path)
+    manifest = tmp_path / "manifest.json"
+    entries = json.loads(manifest.read_text())
+    entries["runs"] = entries["runs"][:1]
+    manifest.write_text(json.dumps(entries))
+    again = generate(coarse, [request(name) for name in "abc"], tmp_path)
+    assert [o.is_resumed for o in again] == [True, True, False]
+    assert [run.name for run in load(tmp_path)] == ["a", "b", "c"]
 
 
 def test_other_input_or_mesh_is_not_taken_for_the_same(

@@ -8,39 +8,14 @@ import numpy as np
 import pybamm
 import pytest
 
-from packtwin.pybamm_models.cells import Mesh
-from packtwin.pybamm_models.physics import (
-    Physics,
-    physics_model,
-    simulation_of,
-)
+from packtwin.pybamm_models.physics import Physics, physics_model, simulation_of
 from packtwin.pybamm_models.physics_states import Field, fields_of
 from packtwin.twin.errors import ModelError
 from packtwin.twin.model import Model
+from tests.pybamm_models.physics_cases import AGEING, flat, physics
 
-COARSE = Mesh(x_n=4, x_s=3, x_p=4, r_n=5, r_p=6)
 TOLERANCE = 1e-12
-AGEING = {
-    "SEI": "solvent-diffusion limited",
-    "SEI on cracks": "true",
-    "SEI porosity change": "true",
-    "lithium plating": "partially reversible",
-    "loss of active material": "stress-driven",
-    "particle mechanics": "swelling and cracking",
-}
-
-
-def physics(family: str, parameter_set: str, **further: Any) -> Physics:
-    options = further.pop("options", {})
-    if parameter_set == "Prada2013":
-        options = {"thermal": "isothermal"} | options
-    return Physics(
-        family=family,
-        parameter_set=parameter_set,
-        options=options,
-        mesh=further.pop("mesh", COARSE),
-        **further,
-    )
+ISOTHERMAL = {"thermal": "isothermal"}
 
 
 def name_of_case(case: Physics) -> str:
@@ -52,14 +27,14 @@ def name_of_case(case: Physics) -> str:
 QUICK = [
     physics("SPM", "Chen2020"),
     physics("SPMe", "Ai2020"),
-    physics("SPMe", "Prada2013"),
+    physics("SPMe", "Prada2013", options=ISOTHERMAL),
     physics("DFN", "OKane2022", options=AGEING),
     physics("DFN", "ORegan2022", is_flux_integrated=True),
-    physics("DFN", "Marquis2019", options={"thermal": "isothermal"}),
+    physics("DFN", "Marquis2019", options=ISOTHERMAL),
     physics("DFN", "Chayambuka2022", chemistry="sodium_ion"),
 ]
 SETS = [
-    physics(family, name)
+    physics(family, name, options=ISOTHERMAL if name == "Prada2013" else {})
     for family in ("SPM", "SPMe", "DFN")
     for name in (
         "ORegan2022",
@@ -138,10 +113,6 @@ class Reference:
 
     def evaluate(self, symbol: Any, y: Any) -> Any:
         return np.ravel(symbol.evaluate(t=0.0, y=y))
-
-
-def flat(value: Any) -> Any:
-    return np.asarray(value.full()).ravel()
 
 
 def random_point(model: Model, seed: int) -> tuple[Any, Any, Any, Any]:

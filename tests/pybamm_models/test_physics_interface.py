@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import casadi as ca
 import numpy as np
 import pytest
 
-from packtwin.pybamm_models.cells import CELLS, Cell, Mesh
+from packtwin.pybamm_models.cells import CELLS, Cell
 from packtwin.pybamm_models.facts import cell_facts
 from packtwin.pybamm_models.names import OUTPUTS
 from packtwin.pybamm_models.physics import (
-    Physics,
     physics_model,
     physics_of_cell,
     simulation_of,
 )
-
-COARSE = Mesh(x_n=4, x_s=3, x_p=4, r_n=5, r_p=6)
-AGEING = {
-    "SEI": "solvent-diffusion limited",
-    "SEI on cracks": "true",
-    "SEI porosity change": "true",
-    "lithium plating": "partially reversible",
-    "loss of active material": "stress-driven",
-    "particle mechanics": "swelling and cracking",
-}
-
-
-def physics(family: str, parameter_set: str, **further: Any) -> Physics:
-    return Physics(family=family, parameter_set=parameter_set, mesh=COARSE, **further)
-
-
-def flat(value: Any) -> Any:
-    return np.asarray(value.full()).ravel()
+from tests.pybamm_models.physics_cases import AGEING, COARSE, flat, physics
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=lambda cell: cell.name)

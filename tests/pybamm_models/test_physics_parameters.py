@@ -8,24 +8,10 @@ import numpy as np
 import pytest
 
 from packtwin.pybamm_models.cells import Mesh
-from packtwin.pybamm_models.physics import Physics, physics_model, simulation_of
+from packtwin.pybamm_models.physics import physics_model, simulation_of
 from packtwin.twin.errors import InterfaceError, ModelError
 from packtwin.twin.model import Model
-
-COARSE = Mesh(x_n=4, x_s=3, x_p=4, r_n=5, r_p=6)
-
-
-def physics(**further: Any) -> Physics:
-    fields: dict[str, Any] = {
-        "family": "SPMe",
-        "parameter_set": "Chen2020",
-        "mesh": COARSE,
-    }
-    return Physics(**(fields | further))
-
-
-def flat(value: Any) -> Any:
-    return np.asarray(value.full()).ravel()
+from tests.pybamm_models.physics_cases import flat, physics
 
 
 def values_at(model: Model, x: Any, z: Any, p: Any) -> tuple[Any, dict[str, float]]:

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from packtwin.pybamm_models.peers import PeerSteps, PeerTime
-from packtwin.scenarios.bench import BenchOptions, run_bench
+from packtwin.scenarios import bench_physics
+from packtwin.scenarios.bench import BenchOptions, BenchRow, not_measured, run_bench
 from packtwin.scenarios.bench_physics import PARTS
 from packtwin.scenarios.bench_physics_accuracy import Errors, error_rows
 from packtwin.scenarios.bench_physics_cases import quick_size, random_current_A
@@ -123,6 +124,25 @@ def test_a_missed_target_is_shown_as_missed() -> None:
     slow = OwnTime(loop_s=41e-6, drive_s=1e-6, call_s=1e-6)
     loop = next(iter(own_rows(CASE, slow)))
     assert (loop.value, loop.target, loop.met) == (pytest.approx(41.0), "<= 40", False)
+
+
+def test_what_was_not_measured_is_a_missed_row_that_says_why() -> None:
+    row = not_measured("part.failed", "part `part` ended early: reason")
+    assert row == BenchRow(
+        id="part.failed",
+        what="part `part` ended early: reason",
+        value=0.0,
+        unit="1",
+        target="measured",
+        met=False,
+    )
+
+
+def test_without_pybamm_the_one_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_physics, "has_physics", lambda: False)
+    (row,) = bench_physics.rows(lambda *_: None, BenchOptions())
+    assert (row.id, row.target, row.met) == ("missing.pybamm", "installed", False)
+    assert "PyBaMM is not installed" in row.what
 
 
 def test_speed_ups_divide_the_same_work() -> None:
