@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 
 from packtwin.twin.compiler import Compiler
 from packtwin.twin.library_cache import cached_library
-from packtwin.twin.lookup_c import lookups_to_c
-from packtwin.twin.vector_c import C_PREAMBLE, program_to_c
+from packtwin.twin.vector_c import EXPORTED, preamble_to_c, program_to_c
 from packtwin.twin.vector_program import Program
 
 __all__ = ["BatchProgram"]
@@ -27,8 +25,8 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 _ROWS = 16  # per thread at least
 
-_EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
 _BATCH = """
+#include <stddef.h>
 PT_ABI int pt_work(void);
 PT_ABI int pt_work(void) {{ return pt_program_WORK; }}
 PT_ABI void pt_batch(ptrdiff_t first, ptrdiff_t last, const double *const *a,
@@ -111,14 +109,10 @@ def _source(program: Program) -> str:
     n_in, sizes = len(program.argument_sizes), program.output_sizes
     call = [f"a[{k}] + i * stride[{k}]" for k in range(n_in)]
     call += [f"r[{k}] + i * {size}" for k, size in enumerate(sizes)]
-    folder = resources.files("packtwin.twin.c_sources")
     return "\n".join(
         [
-            "#include <stddef.h>",
-            _EXPORTED,
-            C_PREAMBLE,
-            (folder / "elementary.c").read_text(),
-            *lookups_to_c(program.lookups),
+            EXPORTED,
+            preamble_to_c(program.lookups),
             program_to_c(program, "pt_program"),
             _BATCH.format(call=", ".join([*call, "w"])),
         ]

@@ -20,18 +20,18 @@ from packtwin.twin.implicit import (
     implicit_source,
 )
 from packtwin.twin.library_cache import cached_library
+from packtwin.twin.memory_layout import COUNTS
 from packtwin.twin.model import Model
-from packtwin.twin.outcome import RunOutcome, StepOutcome
+from packtwin.twin.outcome import Outcome
 from packtwin.twin.refusal import refusal_message, start_message
 from packtwin.twin.step_library import StepLibrary
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface
+from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["CompiledStepMap", "compile_step_map", "integrate_implicitly"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_COUNTS = ("rhs", "jacobian", "factorisation", "step", "rejection", "newton")
 
 
 def integrate_implicitly(
@@ -69,12 +69,9 @@ def compile_step_map(
     Raises:
         CompilerError: no C compiler, or it failed.
     """
-    text = _EXPORTED + source.source
+    text = EXPORTED + source.source
     library = cached_library(source.model.name, text, compiler)
     return CompiledStepMap(source=source, library=library)
-
-
-_EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
 
 
 @final
@@ -89,13 +86,7 @@ class CompiledStepMap:
 
     def __init__(self, *, source: ImplicitSource, library: Path) -> None:
         self.source = source
-        model = source.model
-        self._library = StepLibrary(library, model.name)
-        n_x, n_z = len(model.states), len(model.algebraic_states)
-        self._at_arm = n_x + n_z + len(model.interface.inputs)
-        self._at_arm += len(model.interface.parameters)
-        self._at_tolerance = self._at_arm + len(model.events) + 2
-        self._n_state = n_x + n_z
+        self._library = StepLibrary(library, source.model.name)
 
     @property
     def name(self) -> str:
@@ -135,14 +126,14 @@ class CompiledStepMap:
         u, p = self._inputs(u), self._parameters(p)
         status = self._library.call("initialize", u, p, memory, y)
         events = self.source.model.events
-        arms = memory[self._at_arm : self._at_arm + len(events)]
+        arms = memory[self.source.layout.arm]
         outside = [e.name for e, arm in zip(events, arms, strict=True) if arm == 0.0]
         if status != StepStatus.OK or outside:
             known = outside if status == StepStatus.OK else []
             msg = start_message(self.source.model, u, p, known)
             raise StepError(msg, component=self.name, time_s=0.0, reason="start")
         if tolerance is not None:
-            memory[self._at_tolerance : self._at_tolerance + 2] = tolerance
+            memory[self.source.layout.tolerance] = tolerance
         return memory, y[: len(self.interface.outputs)]
 
     def step_until_event(
@@ -155,7 +146,7 @@ class CompiledStepMap:
         *,
         slope: Vector | None = None,
         stops: bool = True,
-    ) -> StepOutcome:
+    ) -> Outcome:
         """Advance by `h` seconds, at most to the first event.
 
         Args:
@@ -175,14 +166,8 @@ class CompiledStepMap:
         status = self._library.call(
             "advance", new, float(t), float(h), u, du, p, y, int(stops), end, event
         )
-        names = [v.name for v in self.source.model.events]
-        return StepOutcome(
-            memory=new,
-            outputs=y[: len(self.interface.outputs)],
-            status=StepStatus(status),
-            end_time_s=end.value,
-            event=names[event.value] if event.value >= 0 else "",
-        )
+        outputs = y[: len(self.interface.outputs)]
+        return self._outcome(status, new, outputs, end.value, event.value)
 
     def advance(
         self, memory: Vector, t: float, h: float, u: Vector, p: Vector
@@ -200,7 +185,7 @@ class CompiledStepMap:
         *,
         slopes: Vector | None = None,
         stops: bool = True,
-    ) -> RunOutcome:
+    ) -> Outcome:
         """Take many steps without returning to Python.
 
         Args:
@@ -220,15 +205,7 @@ class CompiledStepMap:
         status = self._library.call(
             "run", new, times_s, n, u, du, p, y, int(stops), end, event, done
         )
-        return RunOutcome(
-            memory=new,
-            outputs=y[: done.value],
-            status=StepStatus(status),
-            end_time_s=end.value,
-            event=self.source.model.events[event.value].name
-            if event.value >= 0
-            else "",
-        )
+        return self._outcome(status, new, y[: done.value], end.value, event.value)
 
     def refusal(
         self,
@@ -247,7 +224,8 @@ class CompiledStepMap:
         """
         u, p = self._inputs(u), self._parameters(p)
         du = np.zeros_like(u) if slope is None else self._inputs(slope)
-        why = np.zeros(max(1, 2 * self._n_state))
+        n_state = self.source.layout.state.stop
+        why = np.zeros(max(1, 2 * n_state))
         end = ctypes.c_double(t)
         given = None if slope is None else du
         now = self._copy(memory)
@@ -257,7 +235,7 @@ class CompiledStepMap:
         if status != StepStatus.REFUSED:
             msg = f"The step of `{self.name}` at {t} s is not refused; nothing to say."
             raise InterfaceError(msg)
-        states, errors = np.split(why[: 2 * self._n_state], 2)
+        states, errors = np.split(why[: 2 * n_state], 2)
         reason = refusal_message(
             self.source.model, (t, h, end.value), (u, du, p), states, errors
         )
@@ -265,8 +243,24 @@ class CompiledStepMap:
 
     def counts(self, memory: Vector) -> dict[str, int]:
         """Return how much work the memory's run took since its start."""
-        last = memory[-len(_COUNTS) :]
-        return {name: int(n) for name, n in zip(_COUNTS, last, strict=True)}
+        counted = memory[self.source.layout.count]
+        return {name: int(n) for name, n in zip(COUNTS, counted, strict=True)}
+
+    def _outcome(
+        self,
+        status: int,
+        memory: Vector,
+        outputs: Vector,
+        end_time_s: float,
+        event: int,
+    ) -> Outcome:
+        return Outcome(
+            memory=memory,
+            outputs=outputs,
+            status=StepStatus(status),
+            end_time_s=end_time_s,
+            event=self.source.model.events[event].name if event >= 0 else "",
+        )
 
     def _copy(self, memory: Vector) -> Vector:
         return self._checked(memory, "memory", (self.source.n_memory,)).copy()

@@ -14,7 +14,6 @@ import casadi as ca
 
 from packtwin.twin.expand import Expansion
 from packtwin.twin.lookup import Lookup
-from packtwin.twin.scalar_tape import record_tape
 from packtwin.twin.vector_program import Program, vectorise
 
 __all__ = ["DifferentiableProgram", "Wanted"]
@@ -68,9 +67,7 @@ class DifferentiableProgram:
         blocks: Sequence[Sequence[int]],
         expressions: Sequence[Any],
     ) -> Program:
-        e = self.expansion
-        function = ca.Function(
-            "tape", [*arguments, *e.placeholders], [e.arguments, *expressions]
+        tape = self.expansion.tape(
+            *expressions, lookups=self.lookups, symbols=arguments
         )
-        calls = [self.lookups.index(call) for call in e.calls]
-        return vectorise(record_tape(function, calls), blocks, self.lookups)
+        return vectorise(tape, blocks, self.lookups)

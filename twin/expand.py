@@ -16,7 +16,7 @@ import casadi as ca
 
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.lookup import Lookup
-from packtwin.twin.scalar_tape import ScalarTape, record_tape
+from packtwin.twin.scalar_tape import CutCalls, ScalarTape, record_tape
 
 __all__ = ["Expansion", "expand"]
 
@@ -41,22 +41,25 @@ class Expansion:
     placeholders: tuple[Any, Any, Any]
 
     def tape(
-        self, *expressions: Any, lookups: Sequence[Lookup] = (), extra: Any = None
+        self,
+        *expressions: Any,
+        lookups: Sequence[Lookup] = (),
+        symbols: Sequence[Any] | None = None,
     ) -> ScalarTape:
-        """Record expressions of these symbols, indexing the lookups by `lookups`.
+        """Record expressions with the lookups put back in, indexed by `lookups`.
 
         Args:
             expressions: What to record.
             lookups: All lookups of the model.
-            extra: One more argument that the expressions use.
+            symbols: Arguments of the tape; default: those of the expansion.
         """
-        more = [] if extra is None else [extra]
-        function = ca.Function(
-            "tape",
-            [*self.symbols, *more, *self.placeholders],
-            [self.arguments, *expressions],
+        cut = CutCalls(
+            arguments=self.arguments,
+            placeholders=self.placeholders,
+            lookups=tuple(list(lookups).index(call) for call in self.calls),
         )
-        return record_tape(function, [list(lookups).index(c) for c in self.calls])
+        chosen = self.symbols if symbols is None else symbols
+        return record_tape(chosen, expressions, cut)
 
 
 def expand(

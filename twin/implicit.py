@@ -13,19 +13,18 @@ from importlib import resources
 from typing import Any, final
 
 import casadi as ca
-import numpy as np
 
 from packtwin.twin.c_code import CCode
 from packtwin.twin.expand import expand
 from packtwin.twin.feedthrough import Dependencies, dependencies_of_model
 from packtwin.twin.lookup import Lookup
-from packtwin.twin.lookup_c import lookups_to_c
+from packtwin.twin.memory_layout import MemoryLayout, memory_layout
 from packtwin.twin.model import Model
-from packtwin.twin.scalar_tape import ScalarTape, record_tape
+from packtwin.twin.scalar_tape import record_tape
 from packtwin.twin.sparse_lu import eliminate
 from packtwin.twin.variable import Interface, Variable
-from packtwin.twin.vector_c import C_PREAMBLE, program_to_c
-from packtwin.twin.vector_program import Program, vectorise
+from packtwin.twin.vector_c import STATIC, preamble_to_c, program_to_c
+from packtwin.twin.vector_program import Program, vectorise, vectorise_sorted
 
 __all__ = [
     "ABSOLUTE_TOLERANCE",
@@ -51,7 +50,7 @@ class ImplicitSource:
 
     model: Model
     source: str
-    n_memory: int
+    layout: MemoryLayout
     statistics: dict[str, int]
 
     @property
@@ -63,6 +62,11 @@ class ImplicitSource:
     def interface(self) -> Interface:
         """Inputs, outputs and parameters."""
         return self.model.interface
+
+    @property
+    def n_memory(self) -> int:
+        """Length of the memory."""
+        return self.layout.size
 
     @property
     def remark(self) -> str:
@@ -80,10 +84,9 @@ class ImplicitSource:
         Args:
             is_static: Make the functions of the ABI `static` too.
         """
-        linkage = "#define PT_ABI static\n" if is_static else ""
         return CCode(
             name=self.name,
-            source=linkage + self.source,
+            source=(STATIC if is_static else "") + self.source,
             n_memory=self.n_memory,
         )
 
@@ -102,17 +105,16 @@ def implicit_source(
         absolute_tolerance: The same as a fraction of the state's `nominal`.
     """
     tapes, sizes, lookups = _record(model)
-    sizes |= {
+    layout = memory_layout(model)
+    sizes |= layout.macros() | {
         "PTI_RTOL": repr(float(relative_tolerance)),
         "PTI_ATOL": repr(float(absolute_tolerance)),
     }
     folder = resources.files("packtwin.twin.c_sources")
     text = "\n".join(
         [
-            C_PREAMBLE,
+            preamble_to_c(lookups),
             *(f"#define {k} {v}" for k, v in sizes.items()),
-            (folder / "elementary.c").read_text(),
-            *lookups_to_c(lookups),
             *(program_to_c(p, f"pti_{name}") for name, p in tapes.items()),
             _largest_work([f"pti_{name}_WORK" for name in tapes]),
             *_tables(model),
@@ -123,7 +125,7 @@ def implicit_source(
     return ImplicitSource(
         model=model,
         source=text,
-        n_memory=int(sizes["PTI_NM"]),
+        layout=layout,
         statistics={
             name: program.n_scalar_operations for name, program in tapes.items()
         },
@@ -170,18 +172,16 @@ def _record(
     def program(*expressions: Any) -> Program:
         return vectorise(e.tape(*expressions, lookups=lookups), blocks, lookups)
 
-    def with_slopes(
-        at: int, matrix: Any, *expressions: Any
-    ) -> tuple[Program, list[int], list[int]]:
-        """Order the matrix's entries as the program computes them."""
+    def with_slopes(at: int, *expressions: Any) -> tuple[Program, list[int], list[int]]:
+        """Order the entries of the matrix `expressions[at]` as they are computed."""
         tape = e.tape(*expressions, lookups=lookups)
-        order = vectorise(tape, blocks, lookups).output_order(at)
-        rows, columns = (np.array(k)[order] for k in matrix.sparsity().get_triplet())
-        made = vectorise(tape.with_output_order(at, order), blocks, lookups)
-        return made, rows.tolist(), columns.tolist()
+        made, order = vectorise_sorted(tape, at, blocks, lookups)
+        places = expressions[at].sparsity().get_triplet()
+        rows, columns = ([numbers[k] for k in order] for numbers in places)
+        return made, rows, columns
 
     n_x, n_z = len(model.states), len(model.algebraic_states)
-    fj, rows, columns = with_slopes(1, slopes, equations, slopes, flows, flow_slopes)
+    fj, rows, columns = with_slopes(1, equations, slopes, flows, flow_slopes)
     names = [v.name for v in (*model.states, *model.algebraic_states)]
     elimination = eliminate(n_x + n_z, rows, columns, n_x, names)
     programs = {
@@ -194,20 +194,18 @@ def _record(
             start.tape(*start.expressions, lookups=lookups), None, lookups
         ),
         "drift": vectorise(
-            e.tape(*drift, lookups=lookups, extra=slope),
+            e.tape(*drift, lookups=lookups, symbols=[*e.symbols, slope]),
             [*blocks, list(range(inputs.numel()))],
             lookups,
         ),
     }
     if means:
-        programs["quadrature"] = vectorise(_product_tape(flow_slopes))
+        programs["quadrature"] = _product(flow_slopes)
     if model.events:
         programs["indicators"] = program(indicators)
     n_zlu = 0
     if n_z:
-        gj, rows, columns = with_slopes(
-            1, algebraic_slopes, algebraic, algebraic_slopes
-        )
+        gj, rows, columns = with_slopes(1, algebraic, algebraic_slopes)
         inner = eliminate(n_z, rows, columns, 0, names[n_x:])
         programs |= {
             "gj": gj,
@@ -215,12 +213,11 @@ def _record(
             "zsolve": vectorise(inner.solve),
         }
         n_zlu = inner.n_factor
-    n_u, n_p = len(model.interface.inputs), len(model.interface.parameters)
     sizes = {
         "PTI_NX": n_x,
         "PTI_NZ": n_z,
-        "PTI_NU": n_u,
-        "PTI_NP": n_p,
+        "PTI_NU": len(model.interface.inputs),
+        "PTI_NP": len(model.interface.parameters),
         "PTI_NY": len(model.interface.outputs),
         "PTI_NG": len(model.events),
         "PTI_NQ": len(means),
@@ -229,7 +226,6 @@ def _record(
         "PTI_NLU": elimination.n_factor,
         "PTI_NZJ": algebraic_slopes.nnz(),
         "PTI_NZLU": n_zlu,
-        "PTI_NM": n_x + n_z + n_u + n_p + len(model.events) + 10,
         "PTI_HAS_TIME": int(has_time),
         "PTI_H_JUMP": "0.1",
         "PTI_H_SMOOTH": "0.1",
@@ -276,12 +272,8 @@ def block_numbers(variables: Sequence[Variable]) -> list[int]:
     ]
 
 
-def _product_tape(matrix: Any) -> ScalarTape:
+def _product(matrix: Any) -> Program:
     values = ca.SX.sym("m", matrix.nnz())
     vector = ca.SX.sym("v", matrix.size2())
     product = ca.mtimes(ca.SX(matrix.sparsity(), values), vector)
-    none = ca.SX(0, 1)
-    function = ca.Function(
-        "product", [values, vector, none, none, none], [none, ca.densify(product)]
-    )
-    return record_tape(function)
+    return vectorise(record_tape([values, vector], [ca.densify(product)]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias, final
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 import casadi as ca
 import numpy as np
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from packtwin.twin.errors import InterfaceError
 
 __all__ = [
+    "COMMUTATIVE",
     "CONSTANT",
     "INPUT",
     "LOOKUP",
     "LOOKUP_SLOPE",
+    "CutCalls",
     "Recorder",
     "ScalarTape",
     "record_tape",
@@ -26,6 +28,7 @@ Indices: TypeAlias = NDArray[np.int64]
 
 INPUT, CONSTANT = -1, -2
 LOOKUP, LOOKUP_SLOPE = 1001, 1002
+COMMUTATIVE = frozenset({ca.OP_ADD, ca.OP_MUL, ca.OP_FMIN, ca.OP_FMAX, ca.OP_HYPOT})
 
 
 @final
@@ -52,15 +55,6 @@ class ScalarTape:
     outputs: tuple[Indices, ...]
     argument_sizes: tuple[int, ...]
 
-    def with_output_order(self, k: int, order: Indices) -> ScalarTape:
-        """Return the tape with the elements of output `k` in another order."""
-        outputs = list(self.outputs)
-        outputs[k] = outputs[k][order]
-        return replace(self, outputs=tuple(outputs))
-
-
-_COMMUTATIVE = {ca.OP_ADD, ca.OP_MUL, ca.OP_FMIN, ca.OP_FMAX, ca.OP_HYPOT}
-
 
 class Recorder:
     """Collects nodes; the same operation on the same operands is one node."""
@@ -73,7 +67,7 @@ class Recorder:
         self, op: int, a: int = -1, b: int = -1, payload: int = 0, value: float = 0.0
     ) -> int:
         """Return the number of a node, a new one if it is not known."""
-        if op in _COMMUTATIVE and b < a:
+        if op in COMMUTATIVE and b < a:
             a, b = b, a
         simpler = self._simplified(op, a, b)
         if simpler is not None:
@@ -139,23 +133,44 @@ class Recorder:
         return keep
 
 
-def record_tape(function: ca.Function, calls: Sequence[int] = ()) -> ScalarTape:
-    """Record an SX function made by `Expansion.tape`.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CutCalls:
+    """Lookup calls that were cut out of SX expressions; see `expand`.
+
+    Attributes:
+        arguments: SX column of the calls' arguments.
+        placeholders: SX columns that stand for their values, slopes and arguments.
+        lookups: The lookup's index of every call.
+    """
+
+    arguments: Any
+    placeholders: tuple[Any, Any, Any]
+    lookups: tuple[int, ...]
+
+
+def record_tape(
+    symbols: Sequence[Any], expressions: Sequence[Any], cut: CutCalls | None = None
+) -> ScalarTape:
+    """Record SX expressions.
 
     Args:
-        function: Its first output holds the arguments of the lookup calls; its last
-            three inputs are their values, slopes and arguments as placeholders,
-            which become lookup nodes and are no arguments of the tape.
-        calls: The lookup's index of every call.
+        symbols: SX columns; arguments of the tape.
+        expressions: SX columns; outputs of the tape.
+        cut: Lookup calls to put back in: their placeholders become lookup nodes.
 
     Raises:
         InterfaceError: a call's argument is needed before it is known.
     """
-    n_in = function.n_in() - 3
-    reader = _Reader(function=function, calls=tuple(calls))
+    none = ca.SX(0, 1)
+    chosen = cut or CutCalls(arguments=none, placeholders=(none,) * 3, lookups=())
+    function = ca.Function(
+        "tape", [*symbols, *chosen.placeholders], [chosen.arguments, *expressions]
+    )
+    reader = _Reader(function=function, calls=chosen.lookups)
     for k in range(function.n_instructions()):
         reader.read(k)
-    sizes = tuple(function.nnz_in(k) for k in range(n_in))
+    sizes = tuple(function.nnz_in(k) for k in range(len(symbols)))
     return reader.recorder.tape(reader.outputs[1:], sizes)
 
 

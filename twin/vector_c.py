@@ -9,20 +9,28 @@ vectorise them: no calls but to inlined, branch-free elementary functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import final
 
 import numpy as np
 
 from packtwin.twin.c_operations import c_form
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.lookup import Lookup
+from packtwin.twin.lookup_c import lookups_to_c
 from packtwin.twin.scalar_tape import LOOKUP, LOOKUP_SLOPE
 from packtwin.twin.vector_program import Group, Operand, Program
 
-__all__ = ["C_PREAMBLE", "program_to_c"]
+__all__ = ["EXPORTED", "STATIC", "preamble_to_c", "program_to_c"]
 
-C_PREAMBLE = """
+EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
+"""Before the preamble: the functions of the ABI are seen outside a shared library."""
+STATIC = "#define PT_ABI static\n"
+"""Before the preamble: they are seen in their translation unit only."""
+
+_PREAMBLE = """
 #ifndef PT_ABI
 #define PT_ABI
 #endif
@@ -39,10 +47,18 @@ C_PREAMBLE = """
 #define PT_PART
 #endif
 """
-"""What generated C needs before it: the ABI's linkage and hints to compilers."""
-
-
 _STATEMENTS = 250  # of one function; compilers slow down faster than linearly
+
+
+def preamble_to_c(lookups: Sequence[Lookup] = ()) -> str:
+    """Return what the C of programs needs before it.
+
+    The ABI's linkage (none unless `EXPORTED` or `STATIC` comes first), hints to
+    compilers, elementary functions and lookups.
+    """
+    folder = resources.files("packtwin.twin.c_sources")
+    elementary = (folder / "elementary.c").read_text()
+    return "\n".join([_PREAMBLE, elementary, *lookups_to_c(lookups)])
 
 
 def program_to_c(program: Program, name: str) -> str:

@@ -11,7 +11,7 @@ loops (`vector_c`) and batched torch tensors (`vector_torch`) are made from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import casadi as ca
@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.lookup import Lookup
-from packtwin.twin.scalar_tape import CONSTANT, INPUT, ScalarTape
+from packtwin.twin.scalar_tape import COMMUTATIVE, CONSTANT, INPUT, ScalarTape
 
-__all__ = ["Group", "Operand", "Program", "Source", "vectorise"]
+__all__ = ["Group", "Operand", "Program", "Source", "vectorise", "vectorise_sorted"]
 
 Indices: TypeAlias = NDArray[np.int64]
 Array: TypeAlias = NDArray[np.float64]
@@ -93,20 +93,6 @@ class Program:
     lookups: tuple[Lookup, ...]
     n_scalar_operations: int
 
-    def output_order(self, k: int) -> Indices:
-        """Return an order of output `k` in which its elements lie in runs."""
-        keys = np.zeros((2, self.output_sizes[k]))
-        for first, operand in self.outputs[k]:
-            n = len(operand.indices) or len(operand.values)
-            part = slice(first, first + n)
-            if operand.source is not None:
-                is_group = operand.source.kind == "group"
-                keys[1, part] = operand.source.number + (1e6 if is_group else 0.0)
-                keys[0, part] = operand.indices
-            else:
-                keys[1, part] = -1.0
-        return np.lexsort(keys)
-
 
 def vectorise(
     tape: ScalarTape,
@@ -121,8 +107,33 @@ def vectorise(
             different blocks never share a group. Default: one block per argument.
         lookups: Tables that the function's placeholders call; see `expand`.
     """
+    groups, reader = _grouped(tape, blocks)
+    return _program(groups, reader, tape.outputs, lookups)
+
+
+def vectorise_sorted(
+    tape: ScalarTape,
+    output: int,
+    blocks: Sequence[Sequence[int]] | None = None,
+    lookups: Sequence[Lookup] = (),
+) -> tuple[Program, list[int]]:
+    """Vectorise, with output number `output` sorted so that few long runs fill it.
+
+    Returns:
+        The program, and for each element of that output its index in the tape's.
+    """
+    groups, reader = _grouped(tape, blocks)
+    order = reader.order(tape.outputs[output])
+    outputs = list(tape.outputs)
+    outputs[output] = outputs[output][order]
+    return _program(groups, reader, outputs, lookups), order
+
+
+def _grouped(
+    tape: ScalarTape, blocks: Sequence[Sequence[int]] | None
+) -> tuple[tuple[Group, ...], _Reader]:
     chosen = blocks or [[0] * n for n in tape.argument_sizes]
-    colours = _colours(tape, chosen)
+    tape, colours = _coloured(tape, chosen)
     members, position = _members(tape, colours)
     loops = _loops(tape, colours, members, position)
     order = sorted(members, key=lambda g: (loops[g], g))
@@ -138,23 +149,37 @@ def vectorise(
         )
         for g in order
     )
+    return groups, reader
+
+
+def _program(
+    groups: tuple[Group, ...],
+    reader: _Reader,
+    outputs: Sequence[Indices],
+    lookups: Sequence[Lookup],
+) -> Program:
     return Program(
-        argument_sizes=tape.argument_sizes,
+        argument_sizes=reader.tape.argument_sizes,
         groups=groups,
-        outputs=tuple(reader.runs(nodes) for nodes in tape.outputs),
-        output_sizes=tuple(len(nodes) for nodes in tape.outputs),
+        outputs=tuple(reader.runs(nodes) for nodes in outputs),
+        output_sizes=tuple(len(nodes) for nodes in outputs),
         lookups=tuple(lookups),
-        n_scalar_operations=int(np.sum(tape.operation >= 0)),
+        n_scalar_operations=int(np.sum(reader.tape.operation >= 0)),
     )
 
 
-_COMMUTATIVE = {ca.OP_ADD, ca.OP_MUL, ca.OP_FMIN, ca.OP_FMAX, ca.OP_HYPOT}
 _BY_VALUE = {ca.OP_POW, ca.OP_CONSTPOW}
 
 
-def _colours(tape: ScalarTape, blocks: Sequence[Sequence[int]]) -> Indices:
-    """Number the formulas: equal colours are equal up to constants and elements."""
+def _coloured(
+    tape: ScalarTape, blocks: Sequence[Sequence[int]]
+) -> tuple[ScalarTape, Indices]:
+    """Number the formulas: equal colours are equal up to constants and elements.
+
+    The tape is returned with commutative operands in ascending order of colour.
+    """
     known: dict[tuple[Any, ...], int] = {}
+    first, second = tape.first.copy(), tape.second.copy()
     colours = np.empty(len(tape.operation), dtype=np.int64)
     for i, op in enumerate(tape.operation):
         a, b = tape.first[i], tape.second[i]
@@ -165,14 +190,14 @@ def _colours(tape: ScalarTape, blocks: Sequence[Sequence[int]]) -> Indices:
         else:
             one = colours[a]
             two = colours[b] if b >= 0 else -1
-            if op in _COMMUTATIVE and two < one:
+            if op in COMMUTATIVE and two < one:
                 one, two = two, one
-                tape.first[i], tape.second[i] = b, a
+                first[i], second[i] = b, a
             key = (op, one, two, tape.payload[i])
             if op in _BY_VALUE and tape.operation[b] == CONSTANT:
                 key = (*key, tape.value[b])
         colours[i] = known.setdefault(key, len(known))
-    return colours
+    return replace(tape, first=first, second=second), colours
 
 
 def _members(tape: ScalarTape, colours: Indices) -> tuple[dict[int, Indices], Indices]:
@@ -239,17 +264,29 @@ class _Reader:
 
     def operand(self, nodes: Indices) -> Operand:
         """Return one operand, all of whose nodes have the same colour."""
-        lead = nodes[0]
-        none = np.zeros(0)
-        if self.tape.operation[lead] == CONSTANT:
-            return Operand(
-                source=None, indices=self.position[:0], values=self.tape.value[nodes]
-            )
-        if self.tape.operation[lead] == INPUT:
-            source = Source(kind="argument", number=int(self.tape.first[lead]))
-        else:
-            source = Source(kind="group", number=self.number[int(self.colours[lead])])
-        return Operand(source=source, indices=self.position[nodes], values=none)
+        source = self._source(nodes[0])
+        values, indices = self.tape.value[nodes], self.position[nodes]
+        if source is None:
+            return Operand(source=None, indices=indices[:0], values=values)
+        return Operand(source=source, indices=indices, values=values[:0])
+
+    def order(self, nodes: Indices) -> list[int]:
+        """Return an order in which what is read from one source is side by side."""
+
+        def place(k: int) -> tuple[str, int, int]:
+            source = self._source(nodes[k])
+            if source is None:
+                return "", 0, 0
+            return source.kind, source.number, int(self.position[nodes[k]])
+
+        return sorted(range(len(nodes)), key=place)
+
+    def _source(self, node: np.int64) -> Source | None:
+        if self.tape.operation[node] == CONSTANT:
+            return None
+        if self.tape.operation[node] == INPUT:
+            return Source(kind="argument", number=int(self.tape.first[node]))
+        return Source(kind="group", number=self.number[int(self.colours[node])])
 
     def runs(self, nodes: Indices) -> tuple[tuple[int, Operand], ...]:
         """Cut an output vector where the colour changes."""

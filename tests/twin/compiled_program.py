@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from packtwin.twin.compiler import STRICT_FLAGS, Compiler, find_compiler
-from packtwin.twin.lookup_c import lookups_to_c
-from packtwin.twin.vector_c import C_PREAMBLE, program_to_c
+from packtwin.twin.vector_c import EXPORTED, preamble_to_c, program_to_c
 from packtwin.twin.vector_program import Program
 
 Call = Callable[..., list[np.ndarray]]
-
-
-def elementary_source() -> str:
-    folder = resources.files("packtwin.twin.c_sources")
-    return (folder / "elementary.c").read_text()
 
 
 def load(source: str, folder: Path) -> ctypes.CDLL:
@@ -40,13 +33,11 @@ def load_program(program: Program, folder: Path) -> Call:
     pointers = [f"a[{k}]" for k in range(n_in)] + [f"r[{k}]" for k in range(len(sizes))]
     source = "\n".join(
         [
-            C_PREAMBLE,
-            elementary_source(),
-            *lookups_to_c(program.lookups),
+            EXPORTED,
+            preamble_to_c(program.lookups),
             program_to_c(program, "program"),
-            '__attribute__((visibility("default")))',
-            "void call(const double *const *a, double *const *r);",
-            "void call(const double *const *a, double *const *r) {",
+            "PT_ABI void call(const double *const *a, double *const *r);",
+            "PT_ABI void call(const double *const *a, double *const *r) {",
             "  double w[program_WORK];",
             f"  program({', '.join([*pointers, 'w'])});",
             "  (void)a; (void)r;",

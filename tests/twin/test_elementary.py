@@ -7,7 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from tests.twin.compiled_program import elementary_source, load
+from packtwin.twin.vector_c import EXPORTED, preamble_to_c
+from tests.twin.compiled_program import load
 
 pytestmark = pytest.mark.fmu
 
@@ -17,13 +18,13 @@ UNARY = ("exp", "log", "sinh", "cosh", "tanh", "asinh", "sign")
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> ctypes.CDLL:
-    lines = [elementary_source()]
+    lines = [EXPORTED, preamble_to_c()]
     for name in (*UNARY, "pow", "hypot", "min", "max"):
         two = name not in UNARY
         arguments = "const double *a, const double *b, double *r, int n"
         lines += [
-            f'__attribute__((visibility("default"))) void all_{name}({arguments});',
-            f"void all_{name}({arguments}) {{",
+            f"PT_ABI void all_{name}({arguments});",
+            f"PT_ABI void all_{name}({arguments}) {{",
             f"  int i; (void){'b' if two else '*b'};"
             f" for (i = 0; i < n; ++i) r[i] = pt_{name}(a[i]{', b[i]' * two});",
             "}",

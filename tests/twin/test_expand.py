@@ -92,7 +92,7 @@ def test_a_model_without_lookups_is_expanded_as_it_is() -> None:
 def test_an_extra_argument_can_be_used() -> None:
     x, extra = ca.MX.sym("x", 2), ca.SX.sym("d", 3)
     e = expand([ca.Function("f", [x], [x])], (), "model")
-    tape = e.tape(e.expressions[0] * extra[0], extra=extra)
+    tape = e.tape(e.expressions[0] * extra[0], symbols=[*e.symbols, extra])
     assert tape.argument_sizes == (2, 3)
 
 

@@ -95,8 +95,7 @@ def timed_solution(t: float, u0: float, slope: float) -> np.ndarray:
 def march(step_map: CompiledStepMap, n: int, slope=None) -> np.ndarray:
     """States at t = 1 after n equal steps that are never refused, inputs on a ramp."""
     memory, u, p = begin(step_map)  # consistent to the default tolerance
-    at = step_map._at_tolerance
-    memory[at : at + 2] = LOOSE
+    memory[step_map.source.layout.tolerance] = LOOSE
     du, h = np.array([] if slope is None else [slope]), 1.0 / n
     for k in range(n):
         now = u if slope is None else u + k * h * du

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import casadi as ca
 import numpy as np
+import pytest
 
-from packtwin.twin.scalar_tape import CONSTANT, INPUT, Recorder, ScalarTape, record_tape
-
-
-def recorded(symbols: list[ca.SX], *expressions: ca.SX) -> ScalarTape:
-    none = ca.SX(0, 1)
-    return record_tape(
-        ca.Function("f", [*symbols, none, none, none], [none, *expressions])
-    )
+from packtwin.twin.errors import InterfaceError
+from packtwin.twin.scalar_tape import (
+    CONSTANT,
+    INPUT,
+    LOOKUP,
+    CutCalls,
+    Recorder,
+    ScalarTape,
+    record_tape,
+)
 
 
 def operations(tape: ScalarTape) -> list[int]:
@@ -21,19 +24,21 @@ def operations(tape: ScalarTape) -> list[int]:
 
 def test_equal_operations_are_recorded_once_whatever_the_order_of_operands() -> None:
     x = ca.SX.sym("x", 2)
-    tape = recorded([x], ca.vertcat(x[0] * x[1] + 1.0, x[1] * x[0] + 2.0))
+    tape = record_tape([x], [ca.vertcat(x[0] * x[1] + 1.0, x[1] * x[0] + 2.0)])
     assert operations(tape) == sorted([ca.OP_MUL, ca.OP_ADD, ca.OP_ADD])
 
 
 def test_subtraction_and_division_are_not_commuted() -> None:
     x = ca.SX.sym("x", 2)
-    tape = recorded([x], ca.vertcat(x[0] - x[1], x[1] - x[0], x[0] / x[1], x[1] / x[0]))
+    tape = record_tape(
+        [x], [ca.vertcat(x[0] - x[1], x[1] - x[0], x[0] / x[1], x[1] / x[0])]
+    )
     assert len(operations(tape)) == 4
 
 
 def test_operands_come_before_their_operation() -> None:
     x = ca.SX.sym("x", 3)
-    tape = recorded([x], ca.exp(x[0] * x[1]) / (x[2] + ca.sin(x[0])))
+    tape = record_tape([x], [ca.exp(x[0] * x[1]) / (x[2] + ca.sin(x[0]))])
     here = np.arange(len(tape.operation))
     is_operation = tape.operation >= 0
     assert (tape.first < here)[is_operation].all()
@@ -42,7 +47,7 @@ def test_operands_come_before_their_operation() -> None:
 
 def test_elements_of_arguments_are_inputs_and_numbers_constants() -> None:
     x, y = ca.SX.sym("x", 2), ca.SX.sym("y", 3)
-    tape = recorded([x, y], y[2] + 4.5)
+    tape = record_tape([x, y], [y[2] + 4.5])
     kinds = tape.operation.tolist()
     at = kinds.index(INPUT)
     assert (tape.first[at], tape.second[at]) == (1, 2)
@@ -71,13 +76,34 @@ def test_a_difference_with_itself_a_product_and_a_sum_with_zero_are_folded() -> 
 
 
 def test_empty_outputs_make_an_empty_tape() -> None:
-    tape = recorded([ca.SX.sym("x", 2)], ca.SX(0, 1))
+    tape = record_tape([ca.SX.sym("x", 2)], [ca.SX(0, 1)])
     assert len(tape.operation) == 0
     assert [len(nodes) for nodes in tape.outputs] == [0]
 
 
-def test_output_order_moves_elements() -> None:
-    x = ca.SX.sym("x", 3)
-    tape = recorded([x], x)
-    moved = tape.with_output_order(0, np.array([2, 0, 1]))
-    np.testing.assert_array_equal(moved.outputs[0], tape.outputs[0][[2, 0, 1]])
+def cut_call(argument: ca.SX) -> CutCalls:
+    """One call of lookup 3 at `argument`."""
+    placeholders = tuple(ca.SX.sym(label) for label in "vdc")
+    return CutCalls(arguments=argument, placeholders=placeholders, lookups=(3,))
+
+
+def test_placeholders_of_a_cut_call_become_its_lookup() -> None:
+    x = ca.SX.sym("x", 2)
+    cut = cut_call(ca.sin(x[1]))
+    tape = record_tape([x], [ca.exp(cut.placeholders[0])], cut)
+    assert operations(tape) == sorted([ca.OP_SIN, ca.OP_EXP, LOOKUP])
+    at = tape.operation.tolist().index(LOOKUP)
+    assert tape.operation[tape.first[at]] == ca.OP_SIN
+    assert tape.payload[at] == 3
+    assert tape.argument_sizes == (2,)
+
+
+def test_a_call_that_needs_its_own_value_is_refused() -> None:
+    cut = cut_call(ca.SX(1, 1))
+    circular = CutCalls(
+        arguments=ca.sin(cut.placeholders[0]),
+        placeholders=cut.placeholders,
+        lookups=(3,),
+    )
+    with pytest.raises(InterfaceError, match="lookup call 0 is not known in time"):
+        record_tape([], [cut.placeholders[0]], circular)

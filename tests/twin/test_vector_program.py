@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from packtwin.twin.scalar_tape import record_tape
-from packtwin.twin.vector_program import Operand, Program, vectorise
+from packtwin.twin.vector_program import (
+    Operand,
+    Program,
+    vectorise,
+    vectorise_sorted,
+)
 
 N = 50
 
 
 def program(symbols: list[ca.SX], *expressions: ca.SX, blocks=None) -> Program:
-    none = ca.SX(0, 1)
-    function = ca.Function("f", [*symbols, none, none, none], [none, *expressions])
-    return vectorise(record_tape(function), blocks)
+    return vectorise(record_tape(symbols, expressions), blocks)
 
 
 _NUMPY = {
@@ -121,15 +124,35 @@ def test_groups_read_only_earlier_loops_or_their_own_element() -> None:
                 np.testing.assert_array_equal(operand.indices, np.arange(group.size))
 
 
-def test_output_order_lines_equal_formulas_up() -> None:
+def test_a_sorted_output_is_filled_by_one_run_per_formula() -> None:
     x, y = ca.SX.sym("x", N), ca.SX.sym("y", N)
     mixed = ca.vertcat(*(v for k in range(N) for v in (ca.sin(x[k]), ca.exp(y[k]))))
-    made = program([x, y], mixed)
-    assert len(made.outputs[0]) == 2 * N
-    order = made.output_order(0)
-    assert sorted(order.tolist()) == list(range(2 * N))
-    again = program([x, y], mixed[order.tolist()])
-    assert len(again.outputs[0]) == 2
+    tape = record_tape([x, y], [x, mixed])
+    assert len(vectorise(tape).outputs[1]) == 2 * N
+    made, order = vectorise_sorted(tape, 1)
+    assert len(made.outputs[1]) == 2
+    at = np.linspace(0.0, 1.0, N), np.linspace(1.0, 2.0, N)
+    kept, moved = evaluate(made, *at)
+    (unmoved,) = evaluate(program([x, y], mixed), *at)
+    np.testing.assert_array_equal(kept, at[0])
+    np.testing.assert_array_equal(moved, unmoved[order])
+    assert sorted(order) == list(range(2 * N))
+
+
+def test_constants_arguments_and_groups_are_sorted_in_this_order() -> None:
+    x = ca.SX.sym("x", 3)
+    mixed = ca.vertcat(ca.sin(x[1]), x[2], 4.0, ca.sin(x[0]), x[0], 5.0)
+    _, order = vectorise_sorted(record_tape([x], [mixed]), 0)
+    assert order == [2, 5, 4, 1, 3, 0]
+
+
+def test_vectorising_leaves_the_tape_as_it_was() -> None:
+    x, y = ca.SX.sym("x", N), ca.SX.sym("y", N)
+    tape = record_tape([x, y], [ca.sin(y) * x + x * ca.cos(y)])
+    first, second = tape.first.copy(), tape.second.copy()
+    vectorise(tape)
+    np.testing.assert_array_equal(tape.first, first)
+    np.testing.assert_array_equal(tape.second, second)
 
 
 @pytest.mark.parametrize("size", [0, 3])

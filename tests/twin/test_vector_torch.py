@@ -86,9 +86,7 @@ BINARY: dict[str, tuple[Callable[[Any, Any], Any], np.ndarray]] = {
 
 def program_of(*expressions: Any, of: list[Any]) -> Program:
     """Vectorise SX expressions without lookups."""
-    none = ca.SX(0, 1)
-    function = ca.Function("f", [*of, none, none, none], [none, *expressions])
-    return vectorise(record_tape(function))
+    return vectorise(record_tape(of, expressions))
 
 
 def check(expression: Any, symbols: list[Any], points: list[np.ndarray]) -> None:

@@ -6,24 +6,17 @@
    order 2, stiffly accurate, L-stable. A one-step method needs no history: after a jump
    of the inputs it goes on at full order once the algebraic states are consistent.
 
-   Everything model-specific is generated above: sizes PTI_*, and the functions pti_f,
-   pti_fj, pti_drift, pti_factor, pti_solve, pti_quadrature, pti_gj, pti_zfactor, pti_zsolve, pti_outputs,
+   Everything model-specific is generated above: sizes PTI_*, the layout of the memory
+   (`memory_layout`: first places PTI_AT_* of its parts, length PTI_NM, and places PTI_RHS,
+   PTI_JACOBIAN, ... in the part of counts), and the functions pti_f, pti_fj, pti_drift,
+   pti_factor, pti_solve, pti_quadrature, pti_gj, pti_zfactor, pti_zsolve, pti_outputs,
    pti_indicators, pti_start. y = (x, z); no allocation, no globals. Every function of the
    ABI works in `space`, scratch of PTI_NAME(space_size)() bytes that the caller owns and
    no two threads use at once; nothing is kept in it. */
 
 #define PTI_N (PTI_NX + PTI_NZ)
 
-/* Memory layout: x, z, inputs and parameters of the last step, event arms, settings. */
-#define PTI_AT_U (PTI_N)
-#define PTI_AT_P (PTI_AT_U + PTI_NU)
-#define PTI_AT_ARM (PTI_AT_P + PTI_NP)
-#define PTI_AT_H (PTI_AT_ARM + PTI_NG) /* proposals: after a jump, smooth */
-#define PTI_AT_TOL (PTI_AT_H + 2)     /* relative, absolute */
-#define PTI_AT_COUNT (PTI_AT_TOL + 2) /* rhs, jacobian, factor, steps, rejected, newton */
-
 enum { PTI_OK = 0, PTI_REFUSED = 1, PTI_EVENT = 2 };
-enum { PTI_RHS, PTI_JACOBIAN, PTI_FACTOR, PTI_STEPS, PTI_REJECTED, PTI_NEWTON };
 
 #define PTI_DIM(n) ((n) > 0 ? (n) : 1)
 
@@ -62,7 +55,7 @@ static double pti_norm(const double *d, const double *a, const double *b, int fi
 static int pti_consistent(double t, double *y, const double *u, const double *p,
                           double *memory, pti_space *s) {
 #if PTI_NZ > 0
-  const double rtol = memory[PTI_AT_TOL], atol = memory[PTI_AT_TOL + 1];
+  const double rtol = memory[PTI_AT_TOLERANCE], atol = memory[PTI_AT_TOLERANCE + 1];
   const double zero = 0.0;
   double last = HUGE_VAL, norm, factor = 1.0;
   int i, k;
@@ -95,7 +88,7 @@ static int pti_restart(double t, double *y, const double *u, const double *p,
   double from[PTI_DIM(PTI_NU)], part[PTI_DIM(PTI_NU)], saved[PTI_DIM(PTI_NZ)];
   double done = 0.0, width = 1.0;
   int i;
-  memcpy(from, memory + PTI_AT_U, sizeof(double) * PTI_NU);
+  memcpy(from, memory + PTI_AT_INPUT, sizeof(double) * PTI_NU);
   while (done < 1.0) {
     const double target = pt_min(1.0, done + width);
     memcpy(saved, y + PTI_NX, sizeof(double) * PTI_NZ);
@@ -123,7 +116,7 @@ static double pti_try(double t, double h, const double *y, const double *u,
   int i;
   for (i = 0; i < PTI_NU; ++i) u_end[i] = du ? u[i] + h * du[i] : u[i];
   pti_factor(s->jacobian, &c, s->lu, s->w);
-  memory[PTI_AT_COUNT + PTI_FACTOR] += 1.0;
+  memory[PTI_AT_COUNT + PTI_FACTORISATION] += 1.0;
   memcpy(s->b, s->f, sizeof(double) * PTI_N);
   if (moves) {
     for (i = 0; i < PTI_N; ++i) s->b[i] += 0.5 * h * s->ft[i];
@@ -167,8 +160,8 @@ static double pti_try(double t, double h, const double *y, const double *u,
   }
 #endif
   for (i = 0; i < PTI_N; ++i) s->next[i] = s->stage[i] + s->u4[i];
-  return pti_norm(s->u4, y, s->next, 0, PTI_N, memory[PTI_AT_TOL],
-                  memory[PTI_AT_TOL + 1]);
+  return pti_norm(s->u4, y, s->next, 0, PTI_N, memory[PTI_AT_TOLERANCE],
+                  memory[PTI_AT_TOLERANCE + 1]);
 }
 
 static double pti_factor_of(double error) {
@@ -274,12 +267,12 @@ PT_ABI int PTI_NAME(initialize)(const double *u, const double *p, double *memory
   pti_start(u, p, s->next, s->stage, s->w);
   memcpy(memory, s->next, sizeof(double) * PTI_NX);
   memcpy(memory + PTI_NX, s->stage, sizeof(double) * PTI_NZ);
-  memcpy(memory + PTI_AT_U, u, sizeof(double) * PTI_NU);
-  memcpy(memory + PTI_AT_P, p, sizeof(double) * PTI_NP);
-  memory[PTI_AT_H] = PTI_H_JUMP;
-  memory[PTI_AT_H + 1] = PTI_H_SMOOTH;
-  memory[PTI_AT_TOL] = PTI_RTOL;
-  memory[PTI_AT_TOL + 1] = PTI_ATOL;
+  memcpy(memory + PTI_AT_INPUT, u, sizeof(double) * PTI_NU);
+  memcpy(memory + PTI_AT_PARAMETER, p, sizeof(double) * PTI_NP);
+  memory[PTI_AT_PROPOSAL] = PTI_H_JUMP;
+  memory[PTI_AT_PROPOSAL + 1] = PTI_H_SMOOTH;
+  memory[PTI_AT_TOLERANCE] = PTI_RTOL;
+  memory[PTI_AT_TOLERANCE + 1] = PTI_ATOL;
   if (pti_consistent(0.0, memory, u, p, memory, s)) return PTI_REFUSED;
   for (i = 0; i < PTI_NG; ++i) memory[PTI_AT_ARM + i] = 1.0;
   (void)pti_fired(0.0, memory, u, p, memory, g, s);
@@ -291,11 +284,11 @@ PT_ABI int PTI_NAME(initialize)(const double *u, const double *p, double *memory
 static int pti_is_jump(const double *memory, const double *u, const double *p) {
   int i;
   for (i = 0; i < PTI_NU; ++i) {
-    const double old = memory[PTI_AT_U + i];
+    const double old = memory[PTI_AT_INPUT + i];
     if (!(fabs(u[i] - old) <= 1e-9 * pt_max(fabs(u[i]), fabs(old)))) return 1;
   }
   for (i = 0; i < PTI_NP; ++i) {
-    if (memory[PTI_AT_P + i] != p[i]) return 1;
+    if (memory[PTI_AT_PARAMETER + i] != p[i]) return 1;
   }
   return 0;
 }
@@ -327,14 +320,14 @@ static int pti_advance(double *memory, double t, double h, const double *u,
   after_jump = pti_is_jump(now, u, p);
   if (after_jump) {
     if (pti_restart(t, now, u, p, now, s)) return pti_refuse(why, now, s->stage, PTI_NX);
-    now[PTI_AT_H + 1] = now[PTI_AT_H];
+    now[PTI_AT_PROPOSAL + 1] = now[PTI_AT_PROPOSAL];
   }
-  memcpy(now + PTI_AT_P, p, sizeof(double) * PTI_NP);
+  memcpy(now + PTI_AT_PARAMETER, p, sizeof(double) * PTI_NP);
   k = pti_fired(t, now, u, p, now, g_last, s);
   if (k >= 0 && stops) *event = k;
   pti_arm(now, g_last, *event);
   while (at < h && *event < 0) {
-    proposal = now[PTI_AT_H + 1];
+    proposal = now[PTI_AT_PROPOSAL + 1];
     step = h - at;
     if (proposal < step) step = 2.0 * proposal > step ? 0.5 * step : proposal;
     now_s = t + at;
@@ -350,7 +343,7 @@ static int pti_advance(double *memory, double t, double h, const double *u,
     for (;;) {
       error = pti_try(now_s, step, now, u_now, du, p, now, s);
       if (error <= 1.0 && pti_is_finite(s->next, PTI_N)) break;
-      now[PTI_AT_COUNT + PTI_REJECTED] += 1.0;
+      now[PTI_AT_COUNT + PTI_REJECTION] += 1.0;
       rejected = 1;
       step *= error < HUGE_VAL ? pt_min(0.8, pti_factor_of(error)) : 0.1;
       if (step < 1e-10 * pt_max(1.0, h)) {
@@ -360,11 +353,12 @@ static int pti_advance(double *memory, double t, double h, const double *u,
     }
     proposal = step * (rejected ? pt_min(1.0, pti_factor_of(error)) : pti_factor_of(error));
     if (after_jump) {
-      now[PTI_AT_H] = proposal;
+      now[PTI_AT_PROPOSAL] = proposal;
       after_jump = 0;
     }
-    if (proposal > now[PTI_AT_H + 1] || rejected || step >= 0.5 * now[PTI_AT_H + 1]) {
-      now[PTI_AT_H + 1] = proposal;
+    if (proposal > now[PTI_AT_PROPOSAL + 1] || rejected ||
+        step >= 0.5 * now[PTI_AT_PROPOSAL + 1]) {
+      now[PTI_AT_PROPOSAL + 1] = proposal;
     }
     for (i = 0; i < PTI_NU; ++i) u_next[i] = du ? u[i] + (at + step) * du[i] : u[i];
     k = pti_fired(now_s + step, s->next, u_next, p, now, g, s);
@@ -378,11 +372,11 @@ static int pti_advance(double *memory, double t, double h, const double *u,
     memcpy(now, s->next, sizeof(double) * PTI_N);
     memcpy(u_now, u_next, sizeof(double) * PTI_NU);
     for (i = 0; i < PTI_NQ; ++i) sum[i] += s->dq[i];
-    now[PTI_AT_COUNT + PTI_STEPS] += 1.0;
+    now[PTI_AT_COUNT + PTI_STEP] += 1.0;
     at += step;
     if (h - at < 1e-12 * h) at = h;
   }
-  memcpy(now + PTI_AT_U, u_now, sizeof(double) * PTI_NU);
+  memcpy(now + PTI_AT_INPUT, u_now, sizeof(double) * PTI_NU);
   *end = at >= h ? t + h : t + at;
   pti_outputs(end, now, now + PTI_NX, u_now, p, result, s->w);
   if (at > 0.0) {
@@ -420,8 +414,8 @@ PT_ABI int PTI_NAME(explain)(const double *memory, double t, double h, const dou
                        (pti_space *)space);
   if (status != PTI_REFUSED) return status;
   for (i = 0; i < PTI_N; ++i) {
-    error[i] = fabs(error[i]) / (memory[PTI_AT_TOL] * fabs(why[i]) +
-                                 memory[PTI_AT_TOL + 1] * pti_nominal[i]);
+    error[i] = fabs(error[i]) / (memory[PTI_AT_TOLERANCE] * fabs(why[i]) +
+                                 memory[PTI_AT_TOLERANCE + 1] * pti_nominal[i]);
   }
   return status;
 }
