@@ -1,13 +1,31 @@
-"""Read the exported functions of a Linux shared library, without loading it."""
+"""Read a Linux shared library (ELF), without loading it."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
 
-__all__ = ["exported_functions"]
+from packtwin.fmu.checker.library import SharedLibrary, text_at
 
-_SHT_DYNSYM = 11
-_STT_FUNC = 2
+__all__ = ["exported_functions", "read_elf"]
+
+_SHT_DYNSYM, _SHT_DYNAMIC = 11, 6
+_STT_FUNC, _STT_IFUNC = 2, 10
+_ET_DYN = 3
+_DT_NEEDED, _DT_RPATH, _DT_RUNPATH = 1, 15, 29
+_MACHINES = {3: "x86", 40: "aarch32", 62: "x86_64", 183: "aarch64"}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    kind: int
+    offset: int
+    size: int
+    link: int
+    step: int
 
 
 def exported_functions(data: bytes) -> frozenset[str] | None:
@@ -16,32 +34,76 @@ def exported_functions(data: bytes) -> frozenset[str] | None:
     Returns:
         The names, or nothing if this is no readable 64-bit little-endian ELF file.
     """
-    if data[:6] != b"\x7fELF\x02\x01":
+    library = read_elf(data) if data[4:5] == b"\x02" else None
+    return None if library is None else library.functions
+
+
+def read_elf(data: bytes) -> SharedLibrary | None:
+    """Return what a little-endian ELF library exports and needs.
+
+    Returns:
+        Nothing if this is no readable shared library.
+    """
+    if data[:4] != b"\x7fELF" or data[4:5] not in (b"\x01", b"\x02"):
+        return None
+    if data[5:6] != b"\x01":
         return None
     try:
-        return _read(data)
+        return _read(data, is_64=data[4] == 2)
     except (struct.error, IndexError, ValueError):
         return None
 
 
-def _read(data: bytes) -> frozenset[str]:
-    section_offset = struct.unpack_from("<Q", data, 40)[0]
-    entry_size, count = struct.unpack_from("<HH", data, 58)
-    # name, type, flags, address, offset, size, link, info, alignment, entry size
-    sections = [
-        struct.unpack_from("<IIQQQQIIQQ", data, section_offset + i * entry_size)
-        for i in range(count)
-    ]
+def _read(data: bytes, *, is_64: bool) -> SharedLibrary | None:
+    kind, machine = struct.unpack_from("<HH", data, 16)
+    if kind != _ET_DYN:
+        return None
+    sections = _sections(data, is_64)
     names: set[str] = set()
+    found: dict[int, list[str]] = {}
     for section in sections:
-        if section[1] != _SHT_DYNSYM:
-            continue
-        _, _, _, _, offset, size, link, _, _, step = section
-        strings = sections[link][4]
-        for at in range(offset, offset + size, step):
+        if section.kind == _SHT_DYNSYM:
+            names |= set(_symbols(data, sections, section, is_64))
+        elif section.kind == _SHT_DYNAMIC:
+            strings = sections[section.link].offset
+            layout = "<qQ" if is_64 else "<iI"
+            for at in range(section.offset, section.offset + section.size, 16):
+                half = at if is_64 else section.offset + (at - section.offset) // 2
+                tag, value = struct.unpack_from(layout, data, half)
+                if tag in (_DT_NEEDED, _DT_RPATH, _DT_RUNPATH):
+                    found.setdefault(tag, []).append(text_at(data, strings + value))
+    paths = [*found.get(_DT_RPATH, ()), *found.get(_DT_RUNPATH, ())]
+    return SharedLibrary(
+        system="linux",
+        machines=(_MACHINES.get(machine, f"machine {machine}"),),
+        functions=frozenset(names),
+        needed=tuple(found.get(_DT_NEEDED, ())),
+        search_paths=tuple(p for path in paths for p in path.split(":") if p),
+    )
+
+
+def _sections(data: bytes, is_64: bool) -> list[_Section]:
+    # name, type, flags, address, offset, size, link, info, alignment, entry size
+    layout = "<IIQQQQIIQQ" if is_64 else "<IIIIIIIIII"
+    start = struct.unpack_from("<Q" if is_64 else "<I", data, 40 if is_64 else 32)[0]
+    entry_size, count = struct.unpack_from("<HH", data, 58 if is_64 else 46)
+    rows = [
+        struct.unpack_from(layout, data, start + i * entry_size) for i in range(count)
+    ]
+    return [
+        _Section(kind=r[1], offset=r[4], size=r[5], link=r[6], step=r[9]) for r in rows
+    ]
+
+
+def _symbols(
+    data: bytes, sections: list[_Section], section: _Section, is_64: bool
+) -> Iterator[str]:
+    strings = sections[section.link].offset
+    for at in range(section.offset, section.offset + section.size, section.step):
+        if is_64:
             name, info, other, index = struct.unpack_from("<IBBH", data, at)
-            is_visible = info >> 4 in (1, 2) and other & 3 in (0, 3)
-            if index and is_visible and info & 15 == _STT_FUNC:
-                start = strings + name
-                names.add(data[start : data.index(b"\0", start)].decode())
-    return frozenset(names)
+        else:
+            name, _, _, info, other, index = struct.unpack_from("<IIIBBH", data, at)
+        is_visible = info >> 4 in (1, 2) and other & 3 in (0, 3)
+        if index and is_visible and info & 15 in (_STT_FUNC, _STT_IFUNC):
+            yield text_at(data, strings + name)

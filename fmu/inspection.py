@@ -7,13 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import fmpy.validation
-
 from packtwin.fmu.archive import open_archive, read_member
+from packtwin.fmu.checker.check import check_fmu
 from packtwin.fmu.description import binary_members, read_description
-from packtwin.fmu.elf import exported_functions
-from packtwin.fmu.fmi2 import CO_SIMULATION_FUNCTIONS
-from packtwin.fmu.platforms import library_suffix
 from packtwin.twin.errors import FmuError
 
 __all__ = ["describe_fmu", "validate"]
@@ -34,8 +30,6 @@ _FLAGS = (
     "needsExecutionTool",
 )
 _CERTIFICATE = "documentation/certificate.json"
-_ENCRYPTED = 1
-_ELF_FOLDERS = ("linux64", "x86_64-linux", "aarch64-linux")
 
 
 def describe_fmu(path: Path) -> dict[str, Any]:
@@ -114,86 +108,14 @@ def _certificate(archive: zipfile.ZipFile, path: Path) -> Any:
 def validate(path: Path) -> list[str]:
     """Return what is wrong with an FMU file; an empty list if nothing was found.
 
-    fmpy checks the model description; here the zip file, the binaries' names and their
-    exported functions are checked as well. No code of the FMU is run.
+    These are the static rules of `check_fmu`. No code of the FMU is run.
     """
     path = Path(path)
     try:
-        description = read_description(path)
+        report = check_fmu(path, is_run=False)
     except FmuError as error:
         return [str(error)]
-    problems = list(fmpy.validation.validate_fmu(str(path)))
-    problems += _description_problems(description)
-    with open_archive(path) as archive:
-        problems += _zip_problems(archive)
-        problems += _binary_problems(archive, description, path)
-    return problems
-
-
-def _description_problems(description: Any) -> list[str]:
-    problems = []
-    for kind in (description.coSimulation, description.modelExchange):
-        if kind and kind.canSerializeFMUstate and not kind.canGetAndSetFMUstate:
-            problems.append(
-                "`canSerializeFMUstate` is true but `canGetAndSetFMUstate` is not."
-            )
-    for v in description.modelVariables:
-        start, low, high = (_value(item) for item in (v.start, v.min, v.max))
-        if not isinstance(start, float):
-            continue
-        is_low = isinstance(low, float) and start < low
-        if is_low or (isinstance(high, float) and start > high):
-            problems.append(
-                f"`{v.name}` starts at {start}, outside its range [{low}, {high}]."
-            )
-    return problems
-
-
-def _zip_problems(archive: zipfile.ZipFile) -> list[str]:
-    problems = []
-    for member in archive.infolist():
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            problems.append(
-                f"`{member.filename}` uses zip method {member.compress_type}; FMI "
-                "allows only 0 (stored) and 8 (deflated)."
-            )
-        if member.flag_bits & _ENCRYPTED:
-            problems.append(f"`{member.filename}` is encrypted.")
-    return problems
-
-
-def _binary_problems(
-    archive: zipfile.ZipFile, description: Any, path: Path
-) -> list[str]:
-    problems: list[str] = []
-    kinds = (description.coSimulation, description.modelExchange)
-    identifiers = sorted({kind.modelIdentifier for kind in kinds if kind is not None})
-    folders = binary_members(path)
-    names = archive.namelist()
-    if not folders and not any(name.startswith("sources/") for name in names):
-        problems.append("It has neither `binaries/` nor `sources/`.")
-    for folder, files in sorted(folders.items()):
-        for identifier in identifiers:
-            file = identifier + library_suffix(folder)
-            if file not in files:
-                problems.append(
-                    f"`binaries/{folder}/` has no `{file}` for model identifier "
-                    f"`{identifier}`; it has {', '.join(f'`{f}`' for f in files)}."
-                )
-            elif folder in _ELF_FOLDERS:
-                member = f"binaries/{folder}/{file}"
-                content = read_member(archive, member, path)
-                problems += _elf_problems(member, content, description)
-    return problems
-
-
-def _elf_problems(member: str, content: bytes, description: Any) -> list[str]:
-    exported = exported_functions(content)
-    if exported is None:
-        return [f"`{member}` is no 64-bit Linux library."]
-    if description.fmiVersion != "2.0" or description.coSimulation is None:
-        return []
-    missing = [name for name in CO_SIMULATION_FUNCTIONS if name not in exported]
-    if not missing:
-        return []
-    return [f"`{member}` does not export {', '.join(f'`{name}`' for name in missing)}."]
+    return [
+        f"`{found.where}`: {found.message}" if found.where else found.message
+        for found in report.problems
+    ]

@@ -32,6 +32,7 @@ Progress: TypeAlias = Callable[[float, str], None]
 # Each module has `rows(progress) -> Sequence[BenchRow]`; one with `PARTS` takes
 # `BenchOptions` too. `SEEDS`, if it has them, are written with the figures.
 BENCHES = {
+    "check": "packtwin.scenarios.bench_check",
     "demo": "packtwin.scenarios.bench_demo",
     "physics": "packtwin.scenarios.bench_physics",
 }

@@ -13,6 +13,7 @@ os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 
 import typer
 
+from packtwin.scenarios.check_command import check
 from packtwin.scenarios.command_group import (
     CommandGroup,
     ForceOption,
@@ -292,6 +293,7 @@ def bench(
     print_listing(bench_listing(document))
 
 
+app.command()(check)
 app.command()(converge)
 app.command(name="export-physics")(export_physics)
 

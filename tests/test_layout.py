@@ -47,13 +47,17 @@ def test_product_names_no_path_outside_itself():
     assert not [p for p in texts if "../shared" in p.read_text()]
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(p for f in FOLDERS for p in (ROOT / f).glob("*.py") if p.stem[0] != "_"),
-    ids=lambda p: f"{p.parent.name}.{p.stem}",
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+    if path.stem[0] != "_"
 )
-def test_all_is_sorted_and_complete(path):
-    module = importlib.import_module(f"packtwin.{path.parent.name}.{path.stem}")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_sorted_and_complete(name):
+    module = importlib.import_module(f"packtwin.{name}")
     names = list(getattr(module, "__all__", ()))
     assert len(names) == len(set(names))
     assert all(hasattr(module, name) for name in names)

@@ -61,7 +61,7 @@ def test_damaged_certificate_is_named(rc_fmu: Path, tmp_path: Path) -> None:
 def test_binary_that_is_no_library_is_found(rc_fmu: Path, tmp_path: Path) -> None:
     path = edited(rc_fmu, tmp_path / "x.fmu", library=b"text")
     (problem,) = validate(path)
-    assert "is no 64-bit Linux library" in problem
+    assert "is no shared library" in problem
 
 
 @pytest.mark.fmu
@@ -70,7 +70,8 @@ def test_missing_function_is_found(rc_fmu: Path, tmp_path: Path) -> None:
         library = archive.read(LIBRARY)
     broken = library.replace(b"fmi2DoStep\0", b"fmi2DoStop\0")
     (problem,) = validate(edited(rc_fmu, tmp_path / "x.fmu", library=broken))
-    assert problem == f"`{LIBRARY}` does not export `fmi2DoStep`."
+    assert problem.startswith(f"`{LIBRARY}")
+    assert "does not export `fmi2DoStep`." in problem
 
 
 @pytest.mark.fmu
@@ -80,7 +81,7 @@ def test_misnamed_binary_is_found(rc_fmu: Path, tmp_path: Path) -> None:
     content["binaries/linux64/Other.so"] = content.pop(LIBRARY)
     write_archive(tmp_path / "x.fmu", content)
     (problem,) = validate(tmp_path / "x.fmu")
-    assert "has no `RcCircuit.so`" in problem
+    assert "There is no `RcCircuit.so`" in problem
     assert "`Other.so`" in problem
 
 
@@ -88,9 +89,9 @@ def test_misnamed_binary_is_found(rc_fmu: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "wanted"),
     [
-        ('start="2.0"', 'start="0.0"', "outside its range"),
-        ('canGetAndSetFMUstate="true"', "", "`canSerializeFMUstate` is true"),
-        ('name="current_A"', 'name="capacitance_F"', "not unique"),
+        ('start="2.0"', 'start="0.0"', "start value is 0"),
+        ('canGetAndSetFMUstate="true"', "", "has `canSerializeFMUstate` but not"),
+        ('name="current_A"', 'name="capacitance_F"', "name is taken already"),
     ],
 )
 def test_wrong_description_is_found(

@@ -1,0 +1,1 @@
+"""The checker: rules, binaries, probes, and the child process that runs them."""

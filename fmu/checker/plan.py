@@ -1,0 +1,80 @@
+"""What the child process of the checker must know of an FMU, as plain JSON."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from packtwin.fmu.archive import extract
+from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.subject import CALL_TYPES
+from packtwin.fmu.platforms import host_folders, library_suffix
+
+__all__ = ["make_plan"]
+
+
+def make_plan(
+    path: Path, folder: Path, description: Description, kind: str, budget_s: float
+) -> dict[str, Any] | str:
+    """Return what the child must know, or why nothing can be run."""
+    extract(path, folder / "fmu")
+    attributes = description.kinds[kind]
+    file = attributes.get("modelIdentifier", "") + library_suffix()
+    libraries = [folder / "fmu" / "binaries" / host / file for host in host_folders()]
+    found = [library for library in libraries if library.is_file()]
+    if not found:
+        return f"there is no binary `{file}` for this machine ({host_folders()[0]})"
+    element = description.root.find("DefaultExperiment")
+    experiment = {} if element is None else dict(element.attrib)
+    start_s = finite(experiment.get("startTime", "0")) or 0.0
+    stop_s = finite(experiment.get("stopTime", ""))
+    step_s = finite(experiment.get("stepSize", ""))
+    if step_s is None or step_s <= 0.0:
+        has_stop = stop_s is not None and stop_s > start_s
+        step_s = ((stop_s or 0.0) - start_s) / 100.0 if has_stop else 1.0
+    (folder / "fmu" / "resources").mkdir(exist_ok=True)
+    return {
+        "library": str(found[0]),
+        "resources": (folder / "fmu" / "resources").as_uri(),
+        "folder": str(folder),
+        "token": description.token,
+        "kind": kind,
+        "flags": dict(attributes),
+        "categories": [
+            item.get("name", "")
+            for item in description.root.iterfind("./LogCategories/Category")
+        ],
+        "start_s": start_s,
+        "step_s": step_s,
+        "tolerance": max(finite(experiment.get("tolerance", "0")) or 0.0, 0.0),
+        "budget_s": budget_s,
+        "variables": [
+            row for v in description.variables if (row := _row(v)) is not None
+        ],
+        "unknowns": [
+            {"section": u.section, "key": u.key, "dependencies": u.dependencies}
+            for u in description.unknowns
+        ],
+        "states": description.states(),
+    }
+
+
+def _row(v: DescribedVariable) -> dict[str, Any] | None:
+    if v.type not in CALL_TYPES or v.reference is None or v.key is None:
+        return None
+    low, high, nominal = (v.number(name) for name in ("min", "max", "nominal"))
+    return {
+        "key": v.key,
+        "name": v.name,
+        "kind": CALL_TYPES[v.type],
+        "reference": v.reference,
+        "causality": v.causality,
+        "variability": v.variability,
+        "initial": v.initial,
+        "start": v.attributes.get("start"),
+        "minimum": -sys.float_info.max if low is None else low,
+        "maximum": sys.float_info.max if high is None else high,
+        "nominal": 1.0 if not nominal or not math.isfinite(nominal) else nominal,
+    }
