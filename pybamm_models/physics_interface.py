@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from packtwin.pybamm_models.identification_entries import shifted
 from packtwin.pybamm_models.physics_build import (
     AMBIENT,
     COOLING,
@@ -155,7 +156,7 @@ def entries_of(physics: Physics, recipe: Recipe, u: Any, p: Any) -> dict[str, An
     for side, value in stoichiometry.items():
         maximum = MAXIMUM_CONCENTRATION[side]
         c_max = chosen.get(maximum, number_of(maximum, recipe.values))
-        entries[INITIAL_CONCENTRATION[side]] = value * c_max
+        entries[INITIAL_CONCENTRATION[side]] = shifted(side, value, chosen) * c_max
     return entries | chosen
 
 

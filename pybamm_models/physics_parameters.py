@@ -18,6 +18,7 @@ import numpy as np
 import pybamm
 
 from packtwin.pybamm_models.bpx_file import read_bpx_file
+from packtwin.pybamm_models.identification_entries import add_entries
 from packtwin.pybamm_models.physics_definition import Physics
 from packtwin.twin.errors import ModelError
 from packtwin.twin.variable import nearest_names
@@ -80,6 +81,7 @@ def load_parameters(physics: Physics) -> Any:
             raise ModelError(message)
     if physics.overrides:
         values.update({name: float(v) for name, v in physics.overrides.items()})
+    add_entries(physics.parameters, values)
     refuse_unknown(physics, physics.parameters, set(values.keys()))
     for name in physics.parameters:
         number_of(name, values)

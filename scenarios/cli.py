@@ -22,6 +22,7 @@ from packtwin.scenarios.command_group import (
     ScenarioArgument,
 )
 from packtwin.scenarios.converge_command import converge
+from packtwin.scenarios.identify_command import identify
 from packtwin.scenarios.physics_command import export_physics
 
 __all__ = ["app", "main"]
@@ -296,6 +297,7 @@ def bench(
 app.command()(check)
 app.command()(converge)
 app.command(name="export-physics")(export_physics)
+app.command()(identify)
 
 
 def main() -> None:
