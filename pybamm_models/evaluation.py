@@ -18,10 +18,15 @@ __all__ = ["Evaluation", "evaluation_requests"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Temperatures (start and coolant), rates and start SOC of the held-out set."""
+    """Temperatures (start and coolant), rates and start SOC of the held-out set.
 
-    temperatures_K: tuple[float, ...] = (263.15, 283.15, 298.15, 318.15)
-    c_rates: tuple[float, ...] = (0.2, 0.5, 1.0, 1.5, 2.0)
+    Charges at `fast_charge_rates` start at `fast_charge_above_K` and warmer only.
+    """
+
+    temperatures_K: tuple[float, ...] = (263.15, 278.15, 293.15, 308.15, 318.15)
+    c_rates: tuple[float, ...] = (0.3, 0.7, 1.0, 1.4, 2.0)
+    fast_charge_rates: tuple[float, ...] = (3.0,)
+    fast_charge_above_K: float = 288.15
     heat_transfer_coefficient_W_per_m2_K: float = 30.0
     discharge_start_soc: float = 0.9
     charge_start_soc: float = 0.1
@@ -64,11 +69,12 @@ def _constant_currents(
 ) -> Sequence[Request]:
     time_s = np.array([0.0, 1.0, float(plan.constant_duration_s)])
     requests = []
-    for c_rate in plan.c_rates:
-        for sign, word, soc in (
-            (1.0, "discharge", plan.discharge_start_soc),
-            (-1.0, "charge", plan.charge_start_soc),
-        ):
+    is_warm = temperature_K >= plan.fast_charge_above_K
+    fast = plan.fast_charge_rates if is_warm else ()
+    discharge = (1.0, "discharge", plan.discharge_start_soc)
+    charge = (-1.0, "charge", plan.charge_start_soc)
+    for c_rate in (*plan.c_rates, *fast):
+        for sign, word, soc in (charge,) if c_rate in fast else (discharge, charge):
             level_A = sign * c_rate * cell.nominal_capacity_Ah
             knots = (time_s, np.array([0.0, level_A, level_A]))
             requests.append(

@@ -23,19 +23,23 @@ __all__ = ["KINDS", "Design", "design_requests"]
 
 KINDS = ("levels", "charge", "discharge", "drive", "filtered", "sweep")
 _SHARE = (0.19, 0.23, 0.14, 0.16, 0.1, 0.18)
+_PULSE_SOC, _PULSES_S, _PULSE_S = (0.005, 0.995), 100, (2, 40)
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Ranges of a training set; every run lasts `duration_s`.
+    """Ranges of a training set; every designed run lasts `duration_s`.
 
-    `n_deep` more runs are single levels that end near an end of the window: cheap, and
-    where the open-circuit voltage is steepest.
+    `n_deep` more runs are single levels that end near an end of the window, where the
+    open-circuit voltage is steepest. `n_pulse` more are a minute or two of strong
+    pulses from rest at any state of charge, most of them beyond what the cell bears:
+    what a power limit asks about.
     """
 
     n_runs: int = 200
     n_deep: int = 60
+    n_pulse: int = 0
     duration_s: int = 1800
     seed: int = 1
     soc_min: float = 0.05
@@ -51,15 +55,17 @@ class Design:
 def design_requests(cell: Cell, design: Design) -> tuple[Request, ...]:
     """Return the requests of a design; the same design gives the same ones.
 
-    The `n_deep` single levels come first, then the `n_runs` designed runs, whose start
-    SOC, temperatures, heat transfer and amplitude are a Latin hypercube.
+    The pulses come first, then the `n_deep` single levels, then the `n_runs` designed
+    runs, whose start SOC, temperatures, heat transfer and amplitude are a Latin
+    hypercube.
     """
     facts = cell_facts(cell)
     sampler = qmc.LatinHypercube(d=6, rng=np.random.default_rng(design.seed))
     samples = sampler.random(design.n_runs)
     bounds = np.cumsum(_SHARE) * design.n_runs
     order = np.random.default_rng([design.seed, 0]).permutation(design.n_runs)
-    requests = [
+    requests = [_pulse_request(cell, design, index) for index in range(design.n_pulse)]
+    requests += [
         _deep_request(cell, facts, design, index) for index in range(design.n_deep)
     ]
     for index, sample in enumerate(samples):
@@ -127,6 +133,32 @@ def _sweep_start(position: float, design: Design, rng: np.random.Generator) -> f
     if rng.random() < 0.5:
         position = float(position > 0.5)
     return design.soc_min + position * (design.soc_max - design.soc_min)
+
+
+def _pulse_request(cell: Cell, design: Design, index: int) -> Request:
+    """Pulses of any rate and sign, with rests, in a soaked cell."""
+    rng = np.random.default_rng([design.seed, 3, index])
+    most_A = cell.current_max_c_rate * cell.nominal_capacity_Ah
+    levels: list[tuple[int, float]] = []
+    while sum(duration_s for duration_s, _ in levels) < _PULSES_S:
+        level_A = 0.0 if levels and rng.random() < 0.25 else rng.uniform(-1.0, 1.0)
+        levels.append((int(rng.integers(*_PULSE_S)), float(level_A * most_A)))
+    time_s, current_A = as_knots(levels, _PULSES_S, is_ramp=False)
+    start_K = float(rng.uniform(design.temperature_min_K, design.temperature_max_K))
+    h = rng.uniform(
+        np.log(design.heat_transfer_min_W_per_m2_K),
+        np.log(design.heat_transfer_max_W_per_m2_K),
+    )
+    return Request(
+        name=f"pulse_{index:03d}",
+        kind="pulse",
+        time_s=time_s,
+        current_A=current_A,
+        start_soc=float(rng.uniform(*_PULSE_SOC)),
+        start_temperature_K=start_K,
+        coolant_temperature_K=np.full(time_s.shape, start_K),
+        heat_transfer_coefficient_W_per_m2_K=float(np.exp(h)),
+    )
 
 
 def _deep_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> Request:

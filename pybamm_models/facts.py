@@ -13,11 +13,33 @@ import pybamm
 from scipy.optimize import brentq
 
 from packtwin.pybamm_models.cells import Cell
+from packtwin.pybamm_models.particle_flux import integrate_diffusivity
 
-__all__ = ["CellFacts", "cell_facts"]
+__all__ = ["CellFacts", "DiffusionFacts", "cell_facts"]
 
 _FARADAY_C_PER_MOL = 96485.33212
 _WIDENING = 0.03
+_DIFFUSION_TABLE_K = (233.15, 363.15, 131)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffusionFacts:
+    """Diffusion in one electrode's particle.
+
+    Attributes:
+        stoichiometry: Arguments of `phi`.
+        phi: Integral of the diffusivity, scaled to end at 1.
+        rate_per_s: That scale over the squared radius of the particle.
+        temperature_K: Arguments of `factor`.
+        factor: Diffusivity over the one at the reference temperature.
+    """
+
+    stoichiometry: npt.NDArray[np.float64]
+    phi: npt.NDArray[np.float64]
+    rate_per_s: float
+    temperature_K: npt.NDArray[np.float64]
+    factor: npt.NDArray[np.float64]
 
 
 @final
@@ -54,6 +76,8 @@ class CellFacts:
     """At the reference temperature."""
     heat_capacity_temperature_K: npt.NDArray[np.float64]
     heat_capacity_table_J_per_K: npt.NDArray[np.float64]
+    negative_diffusion: DiffusionFacts
+    positive_diffusion: DiffusionFacts
 
     def stoichiometries(self, soc: float) -> tuple[float, float]:
         """Return (x, y) at `soc`."""
@@ -134,6 +158,8 @@ def cell_facts(cell: Cell, n_points: int = 400) -> CellFacts:
         reference_temperature_K=float(values["Reference temperature [K]"]),
         cooling_area_m2=float(values["Cell cooling surface area [m2]"]),
         cell_volume_m3=float(values["Cell volume [m3]"]),
+        negative_diffusion=_diffusion(values, "Negative"),
+        positive_diffusion=_diffusion(values, "Positive"),
         **thermal,
     )
 
@@ -149,6 +175,27 @@ def _electrode_capacity_Ah(values: Any, side: str) -> float:
         * float(values[f"Maximum concentration in {side.lower()} electrode [mol.m-3]"])
     )
     return amount * area_m2 * parallel * _FARADAY_C_PER_MOL / 3600.0
+
+
+def _diffusion(values: Any, side: str) -> DiffusionFacts:
+    integral = integrate_diffusivity(values, side)
+    entry = values[f"{side} particle diffusivity [m2.s-1]"]
+    temperature_K = np.linspace(*_DIFFUSION_TABLE_K)
+
+    def diffusivity(at_K: float) -> float:
+        if not callable(entry):
+            return float(entry)
+        return float(entry(pybamm.Scalar(0.5), pybamm.Scalar(at_K)).evaluate())
+
+    reference = diffusivity(float(values["Reference temperature [K]"]))
+    radius_m = float(values[f"{side} particle radius [m]"])
+    return DiffusionFacts(
+        stoichiometry=np.asarray(integral.stoichiometry, dtype=float),
+        phi=np.asarray(integral.phi, dtype=float),
+        rate_per_s=integral.scale_m2_per_s / radius_m**2,
+        temperature_K=temperature_K,
+        factor=np.array([diffusivity(t) / reference for t in temperature_K]),
+    )
 
 
 def _table_function(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from packtwin.pybamm_models.cells import Cell
 from packtwin.twin.cycle import DriveCycle
+from packtwin.twin.particle import graded_particle
 from packtwin.twin.surrogate_spec import CellConstants
 from packtwin.twin.table import Table, fit_table
 from packtwin.twin.trajectory import Trajectory
@@ -45,6 +46,11 @@ _SERIES = (
 _NOMINAL_CELL_V = 3.63
 _HEAT_TABLE_K = (233.15, 363.15)
 _HEAT_SAMPLES = 2601
+_FLUX_PIECES, _DIFFUSION_PIECES = 520, 65
+# Shells and how much thinner the outermost one is, as `exp(-stretch)`.
+_SHELLS_NEGATIVE, _SHELLS_POSITIVE = (10, 3.0), (8, 2.0)
+# Relaxing modes: shortest and longest time constant, how many.
+_MODES_S, _MODE_ACTIVATION_kK = (2.0, 1500.0, 6), 2.5
 
 
 def cell_constants(cell: Cell, facts: Any) -> CellConstants:
@@ -59,6 +65,14 @@ def cell_constants(cell: Cell, facts: Any) -> CellConstants:
         positive_stoichiometry_full=facts.y100,
         heat_capacity_J_per_K=facts.heat_capacity_J_per_K,
         cooling_area_m2=facts.cooling_area_m2,
+        negative_particle=graded_particle(
+            *_SHELLS_NEGATIVE, facts.negative_diffusion.rate_per_s
+        ),
+        positive_particle=graded_particle(
+            *_SHELLS_POSITIVE, facts.positive_diffusion.rate_per_s
+        ),
+        mode_time_constants_s=tuple(float(t) for t in np.geomspace(*_MODES_S)),
+        mode_activation_kK=_MODE_ACTIVATION_kK,
         reference_temperature_K=facts.reference_temperature_K,
         voltage_minimum_V=cell.voltage_min_V,
         voltage_maximum_V=cell.voltage_max_V,
@@ -85,13 +99,25 @@ def cell_tables(facts: Any) -> dict[str, Table]:
         "entropy_positive_V_per_K": fit_table(facts.y, facts.entropic_positive_V_per_K),
         "temperature_K": fit_table(heat_J, warm_K),
         "heat_content_J": fit_table(warm_K, heat_J),
+        **{
+            f"{name}_{side}": table
+            for side, d in (
+                ("negative", facts.negative_diffusion),
+                ("positive", facts.positive_diffusion),
+            )
+            for name, table in (
+                ("flux", fit_table(d.stoichiometry, d.phi, _FLUX_PIECES)),
+                ("diffusion", fit_table(d.temperature_K, d.factor, _DIFFUSION_PIECES)),
+            )
+        },
     }
 
 
 def trajectory(run: Any, cell: Cell) -> Trajectory:
     """Return a recorded `pybamm_models.run.Run` as training and certifying take it.
 
-    Samples count until the voltage first leaves the cell's window.
+    Samples count until the voltage first leaves the cell's window; training learns
+    from all of them.
     """
     end_s = run.first_limit_s if np.isfinite(run.first_limit_s) else np.inf
     is_constant = run.kind.startswith("constant")
@@ -105,6 +131,7 @@ def trajectory(run: Any, cell: Cell) -> Trajectory:
         start_soc=run.start_soc,
         series={name: getattr(run, name) for name in _SERIES},
         is_valid=run.is_in_window & (run.time_s <= end_s),
+        is_learnable=np.ones(len(run.time_s), dtype=bool),
         labels={
             "kind": run.kind,
             "c_rate": round(rate, 3) if is_constant else None,

@@ -34,7 +34,10 @@ Progress: TypeAlias = Callable[[float, str], None]
 BENCHES = {
     "check": "packtwin.scenarios.bench_check",
     "demo": "packtwin.scenarios.bench_demo",
+    "measured": "packtwin.scenarios.bench_measured",
     "physics": "packtwin.scenarios.bench_physics",
+    "trust": "packtwin.scenarios.bench_trust",
+    "surrogate": "packtwin.scenarios.bench_surrogate",
 }
 _LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "pydiffsol", "torch")
 
@@ -48,11 +51,15 @@ class BenchOptions:
         only: Names of parts; all of them if empty.
         is_quick: Measure little, to see that it works.
         is_compiled_peer: Include peers that compile for minutes.
+        runs_path: Folder of runs to train on; made if None.
+        held_out_path: Folder of runs to judge on; made if None.
     """
 
     only: tuple[str, ...] = ()
     is_quick: bool = False
     is_compiled_peer: bool = False
+    runs_path: Path | None = None
+    held_out_path: Path | None = None
 
 
 @final

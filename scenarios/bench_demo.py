@@ -90,7 +90,6 @@ def _surrogate_rows(
             target=f"<= {item['target']:g}",
             met=item["met"],
         )
-    yield from _worst_rows(measured["runs"], targets)
     for key, value in measured["bounds"].items():
         yield BenchRow(
             id=f"surrogate.p99.{key}",
@@ -98,25 +97,6 @@ def _surrogate_rows(
             value=value,
             unit=key.rpartition("_")[2],
         )
-
-
-def _worst_rows(runs: list[dict[str, Any]], targets: Any) -> Iterator[BenchRow]:
-    """The strict reading of the targets: not the mean, but the worst run."""
-    cold = [r for r in runs if r["start_temperature_K"] <= targets.cold_below_K]
-    for label, key, group, limit in (
-        ("cold", "voltage_V", cold, targets.voltage_rms_cold_V),
-        ("all", "plating_potential_V", runs, targets.plating_rms_V),
-        ("all", "temperature_K", runs, targets.temperature_rms_K),
-    ):
-        if group:
-            worst = group[int(np.argmax([run["rms"][key] for run in group]))]
-            yield at_most(
-                f"surrogate.{key}_worst_{label}",
-                f"worst rms of {key}, {label} runs: {worst['name']}",
-                worst["rms"][key],
-                key.rpartition("_")[2],
-                limit,
-            )
 
 
 def _vehicle_rows() -> Iterator[BenchRow]:

@@ -13,6 +13,7 @@ os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 
 import typer
 
+from packtwin.scenarios.bench_command import bench
 from packtwin.scenarios.check_command import check
 from packtwin.scenarios.command_group import (
     CommandGroup,
@@ -249,51 +250,7 @@ def info(
         print_listing(listing)
 
 
-@app.command()
-def bench(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="Which bench, such as `demo`.", show_default=False
-        ),
-    ],
-    json_path: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the figures here as JSON."),
-    ] = None,
-    only: Annotated[
-        str,
-        typer.Option(
-            metavar="PARTS", help="Parts of `physics`, such as `accuracy,speed`."
-        ),
-    ] = "",
-    is_quick: Annotated[
-        bool, typer.Option("--quick", help="Measure little, to see that it works.")
-    ] = False,
-    is_compiled_peer: Annotated[
-        bool,
-        typer.Option("--with-compile", help="Include peers that compile for minutes."),
-    ] = False,
-) -> None:
-    """Measure packtwin against its targets: prints a table, writes the figures.
-
-    Example: `packtwin bench demo --json demo.json`
-    """
-    from packtwin.scenarios.bench import BenchOptions, run_bench
-    from packtwin.scenarios.console import bench_listing, print_listing, stage_progress
-
-    options = BenchOptions(
-        only=tuple(part.strip() for part in only.split(",") if part.strip()),
-        is_quick=is_quick,
-        is_compiled_peer=is_compiled_peer,
-    )
-    with stage_progress() as progress:
-        document = run_bench(
-            name, json_path, lambda share, text: progress(name, share, text), options
-        )
-    print_listing(bench_listing(document))
-
-
+app.command()(bench)
 app.command()(check)
 app.command()(converge)
 app.command(name="export-physics")(export_physics)

@@ -116,10 +116,19 @@ def _describe_fmu(path: Path) -> list[Listing]:
 
 def _describe_spec(path: Path) -> list[Listing]:
     spec = load_spec(path)
-    constants = [(k, _number(v)) for k, v in asdict(spec.constants).items()]
+    constants = [
+        (k, _number(v))
+        for k, v in asdict(spec.constants).items()
+        if isinstance(v, float)
+    ]
     count = sum(array.size for array in spec.weights.values())
     head = [
         ("name", spec.name),
+        (
+            "shells",
+            f"{spec.constants.negative_particle.n_shell} negative, "
+            f"{spec.constants.positive_particle.n_shell} positive",
+        ),
         ("modes", str(spec.n_mode)),
         ("weights", str(count)),
         ("tables", ", ".join(spec.tables)),

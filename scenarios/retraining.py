@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from packtwin.pybamm_models.cells import find_cell
 from packtwin.pybamm_models.verdicts import verdict_record
 from packtwin.scenarios.adapters import (
@@ -112,12 +114,13 @@ def certify_on_runs(
     scenario: Scenario, folder: Path, progress: Progress
 ) -> Sequence[Path]:
     """Attach a certificate from the held-out and calibration runs."""
+    from packtwin.twin.calibration import calibrate
     from packtwin.twin.certificate import CertificateTargets, certify
 
     c = scenario.certification
     _, calibration = _split(scenario, folder)
     spec = certify(
-        load_spec(folder / "surrogate" / "trained.npz"),
+        calibrate(load_spec(folder / "surrogate" / "trained.npz"), calibration),
         _trajectories(scenario, folder / "evaluation"),
         calibration=calibration,
         targets=CertificateTargets(**c.targets.model_dump()),
@@ -166,7 +169,7 @@ def _counted(progress: Progress, before: int, total: int) -> Any:
 def _split(
     scenario: Scenario, folder: Path
 ) -> tuple[list[Trajectory], list[Trajectory]]:
-    """Return training and calibration runs; the last designed ones calibrate."""
+    """Return training and calibration runs, drawn at random from the same design."""
     runs = _trajectories(scenario, folder / "dataset")
     n = scenario.certification.n_calibration_run
     if n >= len(runs):
@@ -176,7 +179,12 @@ def _split(
             "designed runs succeeded; lower it or raise `dataset.n_run`."
         )
         raise ScenarioError(msg)
-    return runs[: len(runs) - n], runs[len(runs) - n :]
+    order = np.random.default_rng(scenario.header.seed).permutation(len(runs))
+    aside = set(order[:n].tolist())
+    return (
+        [run for i, run in enumerate(runs) if i not in aside],
+        [runs[i] for i in sorted(aside)],
+    )
 
 
 def _trajectories(scenario: Scenario, folder: Path) -> list[Trajectory]:

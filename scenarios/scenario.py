@@ -46,8 +46,9 @@ class CellSection(Section):
 class DatasetSection(Section):
     """The designed set of ground-truth runs; see `pybamm_models.excitation.Design`."""
 
-    n_run: int = Field(default=200, ge=1)
-    n_deep: int = Field(default=60, ge=0)
+    n_run: int = Field(default=1000, ge=1)
+    n_deep: int = Field(default=300, ge=0)
+    n_pulse: int = Field(default=400, ge=0)
     duration_s: int = Field(default=1800, ge=60)
     n_thread: int = Field(default=2, ge=1)
     soc_minimum: Share = 0.05
@@ -79,25 +80,29 @@ class DatasetSection(Section):
 class TrainingSection(Section):
     """The fields of `twin.training.TrainingConfig`, but for the seed."""
 
-    n_mode: int = Field(default=8, ge=1, le=64)
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (28, 28)
-    iterations: int = Field(default=6000, ge=1)
-    rollout_iterations: int = Field(default=80, ge=0)
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (40, 40)
+    iterations: int = Field(default=9000, ge=1)
+    batch_size: int = Field(default=16384, ge=1)
+    learning_rate: Positive = 3e-3
+    hard_share: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
+    physics_share: Annotated[float, Field(ge=0.0, le=10.0)] = 0.1
+    validation_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    patience: int = Field(default=8, ge=1)
+    rollout_iterations: int = Field(default=60, ge=0)
     rollout_window_s: Positive = 120.0
-    learning_rate: Positive = 4e-3
-    samples: int = Field(default=200, ge=1)
-    mode_stride: int = Field(default=5, ge=1)
 
 
 @final
 class TargetSection(Section):
     """The fields of `twin.certificate.CertificateTargets`."""
 
-    voltage_rms_V: Positive = 0.010
-    voltage_rms_worst_V: Positive = 0.020
-    voltage_rms_cold_V: Positive = 0.020
-    plating_rms_V: Positive = 0.010
-    temperature_rms_K: Positive = 0.3
+    voltage_rms_V: Positive = 0.002
+    voltage_rms_worst_V: Positive = 0.006
+    voltage_rms_cold_V: Positive = 0.006
+    voltage_rms_fast_V: Positive = 0.006
+    plating_rms_V: Positive = 0.003
+    plating_rms_worst_V: Positive = 0.008
+    temperature_rms_K: Positive = 0.1
     cold_below_K: Kelvin = 273.15
 
 
@@ -109,13 +114,14 @@ class CertificationSection(Section):
     """
 
     cycles: tuple[Text, ...] = ("hwfet", "udds", "us06", "wltc_class3b")
-    temperatures_K: tuple[Kelvin, ...] = (263.15, 283.15, 298.15, 318.15)
-    c_rates: tuple[Positive, ...] = (0.2, 0.5, 1.0, 1.5, 2.0)
+    temperatures_K: tuple[Kelvin, ...] = (263.15, 278.15, 293.15, 308.15, 318.15)
+    c_rates: tuple[Positive, ...] = (0.3, 0.7, 1.0, 1.4, 2.0)
+    fast_charge_rates: tuple[Positive, ...] = (3.0,)
     constant_duration_s: int = Field(default=3600, ge=60)
     heat_transfer_coefficient_W_per_m2K: Positive = 30.0
     discharge_start_soc: Share = 0.9
     charge_start_soc: Share = 0.1
-    n_calibration_run: int = Field(default=20, ge=0)
+    n_calibration_run: int = Field(default=150, ge=1)
     is_strict: bool = False
     targets: TargetSection = TargetSection()
 

@@ -38,6 +38,7 @@ def dataset_plan(scenario: Scenario) -> TruthPlan:
     design = Design(
         n_runs=d.n_run,
         n_deep=d.n_deep,
+        n_pulse=d.n_pulse,
         duration_s=d.duration_s,
         seed=scenario.header.seed,
         soc_min=d.soc_minimum,
@@ -66,6 +67,7 @@ def evaluation_plan(scenario: Scenario) -> TruthPlan:
     evaluation = Evaluation(
         temperatures_K=c.temperatures_K,
         c_rates=c.c_rates,
+        fast_charge_rates=c.fast_charge_rates,
         heat_transfer_coefficient_W_per_m2_K=c.heat_transfer_coefficient_W_per_m2K,
         discharge_start_soc=c.discharge_start_soc,
         charge_start_soc=c.charge_start_soc,

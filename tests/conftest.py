@@ -10,7 +10,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 
-from packtwin.twin.surrogate import CORRECTIONS, feature_count
+from packtwin.twin.particle import graded_particle
+from packtwin.twin.surrogate import CORRECTIONS, count_excitations, count_features
 from packtwin.twin.surrogate_spec import CellConstants, SurrogateSpec
 from packtwin.twin.table import Table, fit_table
 
@@ -27,34 +28,43 @@ def synthetic_tables() -> dict[str, Table]:
         "entropy_positive_V_per_K": fit_table(g, -1e-4 * g),
         "temperature_K": fit_table(heat, warm, 120),
         "heat_content_J": fit_table(warm, heat, 120),
+        # Diffusivities that fall and rise over stoichiometry, integrated.
+        "flux_negative": fit_table(g, g + 0.1 * np.sin(2.0 * np.pi * g)),
+        "flux_positive": fit_table(g, g - 0.1 * np.sin(2.0 * np.pi * g)),
+        "diffusion_negative": fit_table(warm, np.exp((warm - 298.15) / 30.0), 60),
+        "diffusion_positive": fit_table(warm, np.exp((warm - 298.15) / 60.0), 60),
     }
 
 
 def synthetic_weights(n_mode: int, width: int, seed: int) -> dict[str, np.ndarray]:
     """Seeded weights of a plausible, untrained cell."""
     rng = np.random.default_rng(seed)
-    n_out = len(CORRECTIONS) * (n_mode + 1)
+    n_out = len(CORRECTIONS) * count_excitations(n_mode)
     weights = {
-        "mode_log_time_constant": np.log(np.geomspace(4.0, 1500.0, n_mode)),
-        "mode_activation_kK": np.full(n_mode, 3.0),
         "kinetics_negative": np.array([2.0, 4.0]),
         "kinetics_positive": np.array([2.0, 4.0]),
     }
-    sizes = {
-        "mode": [2, 4, n_mode],
-        "closure": [feature_count(n_mode), width, width, n_out],
-    }
-    for label, layers in sizes.items():
-        for k in range(len(layers) - 1):
-            a, b = layers[k], layers[k + 1]
-            gain = 0.05 if k == len(layers) - 2 else 1.0
-            weights[f"{label}_matrix_{k}"] = gain * rng.normal(size=(b, a)) / a**0.5
-            weights[f"{label}_bias_{k}"] = 0.1 * gain * rng.normal(size=b)
+    sizes = [count_features(n_mode), width, width, n_out]
+    for k in range(len(sizes) - 1):
+        a, b = sizes[k], sizes[k + 1]
+        gain = 0.05 if k == len(sizes) - 2 else 1.0
+        weights[f"closure_matrix_{k}"] = gain * rng.normal(size=(b, a)) / a**0.5
+        weights[f"closure_bias_{k}"] = 0.1 * gain * rng.normal(size=b)
     bias = weights["closure_bias_2"].reshape(len(CORRECTIONS), -1)
-    bias[0] -= 0.3 / n_mode
-    bias[1] += 0.3 / n_mode
-    bias[3, 0] += 0.6
-    bias[4, 0] += 0.3
+    bias[0, 0] += 0.6
+    bias[1, 0] += 0.3
+    n = count_features(n_mode)
+    weights |= {
+        "bound_matrix_0": rng.normal(size=(3, n)) / n**0.5,
+        "bound_bias_0": np.zeros(3),
+        "bound_matrix_1": 0.1 * rng.normal(size=(2, 3)),
+        "bound_bias_1": np.array([-5.0, -5.5]),
+        "bound_factor": np.array([1.1, 0.9]),
+        "guard_matrix": np.concatenate([0.05 * np.eye(n), 0.04 * np.eye(n)]),
+        "guard_offset": np.zeros(2 * n),
+        "guard_constant": np.array([0.0, -0.5]),
+        "guard_range": np.array([0.0, 50.0]),
+    }
     return weights
 
 
@@ -73,9 +83,13 @@ def synthetic_spec() -> SurrogateSpec:
             positive_stoichiometry_full=0.258,
             heat_capacity_J_per_K=60.0,
             cooling_area_m2=0.00531,
+            negative_particle=graded_particle(7, 3.0, 1.5e-3),
+            positive_particle=graded_particle(5, 2.0, 1e-3),
+            mode_time_constants_s=(4.0, 40.0, 400.0, 1500.0),
+            mode_activation_kK=2.5,
         ),
         tables=synthetic_tables(),
-        weights=synthetic_weights(6, 16, 3),
+        weights=synthetic_weights(4, 16, 3),
         certificate={
             "domain": {
                 "temperature_minimum_K": 263.15,

@@ -11,24 +11,28 @@ __all__ = ["cell_interface", "cell_states"]
 def cell_states(spec: SurrogateSpec) -> tuple[Variable, ...]:
     """Return the states of the cell in vector order."""
     c = spec.constants
-    modes = tuple(
+    shells = (
+        Variable(
+            name=f"stoichiometry_{side}_{j + 1}",
+            description=f"Lithium stoichiometry of a shell of the {side} electrode's "
+            "particle, 1 innermost.",
+            start=full,
+        )
+        for side, particle, full in (
+            ("negative", c.negative_particle, c.negative_stoichiometry_full),
+            ("positive", c.positive_particle, c.positive_stoichiometry_full),
+        )
+        for j in range(particle.n_shell)
+    )
+    modes = (
         Variable(
             name=f"mode_{k + 1}",
-            description="C-rate seen by one diffusion or electrolyte mode.",
+            description="C-rate seen by one mode of electrolyte and reaction front.",
         )
         for k in range(spec.n_mode)
     )
     return (
-        Variable(
-            name="stoichiometry_negative",
-            description="Mean lithium stoichiometry of the negative electrode.",
-            start=c.negative_stoichiometry_full,
-        ),
-        Variable(
-            name="stoichiometry_positive",
-            description="Mean lithium stoichiometry of the positive electrode.",
-            start=c.positive_stoichiometry_full,
-        ),
+        *shells,
         *modes,
         Variable(
             name="heat_content_J",
@@ -114,6 +118,19 @@ def cell_interface() -> Interface:
             Variable(
                 name="stored_heat_J",
                 description="Heat content over that at the reference temperature.",
+            ),
+            Variable(
+                name="voltage_bound_V",
+                description="95 % of all errors of the voltage are smaller.",
+            ),
+            Variable(
+                name="plating_bound_V",
+                description="95 % of all errors of the plating potential are smaller.",
+            ),
+            Variable(
+                name="domain_distance",
+                description="From the states learned from: up to 1 inside, above "
+                "outside the domain of the bounds.",
             ),
         ),
         parameters=(

@@ -20,13 +20,12 @@ from typing import Any, TypeAlias
 
 import casadi as ca
 
-from packtwin.twin.integrate import integrate
 from packtwin.twin.pack_current import Root, find_current
 from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
 from packtwin.twin.pack_limit import CurrentLimit, find_limit
 from packtwin.twin.pack_string import CELLS, PackString
 from packtwin.twin.step_map import StepMap
-from packtwin.twin.surrogate_model import cell_model
+from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.variable import Interface
 
@@ -35,7 +34,7 @@ __all__ = ["PackLayout", "pack_step_map"]
 Symbol: TypeAlias = Any
 # The limits at the start are those of a first step of this length.
 FIRST_STEP_S = 1.0
-# An uncertified spec claims nothing: no domain and no bound.
+# An uncertified spec claims no domain.
 DEFAULT_DOMAIN = {
     "temperature_minimum_K": 1e3,
     "temperature_maximum_K": 0.0,
@@ -44,7 +43,6 @@ DEFAULT_DOMAIN = {
     "soc_minimum": 1.0,
     "soc_maximum": 0.0,
 }
-DEFAULT_BOUNDS = {"voltage_V": 1e3, "plating_potential_V": 1e3}
 
 
 def pack_step_map(
@@ -59,7 +57,7 @@ def pack_step_map(
     """
     layout = layout or PackLayout()
     interface = pack_interface(spec, layout)
-    cell = integrate(cell_model(spec), "exponential")
+    cell = cell_step_map(spec)
     states = tuple(
         replace(v, name=_member(v.name, which)) for which in CELLS for v in cell.memory
     )
@@ -121,6 +119,7 @@ def pack_step_map(
         memory=memory,
         initialize=initialize,
         step=step,
+        substep_s=cell.substep_s,
     )
 
 
@@ -242,7 +241,7 @@ def _collect(
     inside = ca.logic_and(
         inside, ca.logic_or(is_warm, ca.fabs(rate) <= cold_rate + 1e-9)
     )
-    bounds = spec.certificate.get("bounds", DEFAULT_BOUNDS)
+    inside = ca.logic_and(inside, most("domain_distance") <= 1.0)
     electrical_W = total("electrical_power_W") * parallel - wire_W
     end_W = string_V * current
     is_power = ca.logic_and(U["control_mode"] > 0.5, U["control_mode"] < 1.5)
@@ -278,8 +277,8 @@ def _collect(
         "active_limit": root.active,
         "c_rate": mean_rate,
         "is_in_domain": inside,
-        "voltage_bound_V": ca.MX(bounds["voltage_V"]),
-        "plating_bound_V": ca.MX(bounds["plating_potential_V"]),
+        "voltage_bound_V": most("voltage_bound_V"),
+        "plating_bound_V": most("plating_bound_V"),
         "power_error_W": ca.if_else(is_met, U["power_request_W"] - end_W, 0.0),
     }
     return ca.densify(ca.vertcat(*[values[k] for k in interface.output_names]))

@@ -7,7 +7,13 @@ from typing import Any, TypeAlias, final
 
 import casadi as ca
 
-from packtwin.twin.surrogate import cell_outputs, mode_rates
+from packtwin.twin.surrogate import (
+    CoreView,
+    cell_outputs,
+    core_step,
+    potentials,
+    view_core,
+)
 from packtwin.twin.surrogate_model import CasadiOperations
 from packtwin.twin.surrogate_spec import SurrogateSpec
 
@@ -15,38 +21,54 @@ __all__ = ["CELLS", "PackString", "terminal_voltage"]
 
 Symbol: TypeAlias = Any
 CELLS = ("mean", "weak", "hot")
+_N_VIEW = 5  # of a `CoreView`, besides the modes
 
 
 def terminal_voltage(spec: SurrogateSpec) -> ca.Function:
     """Voltage of one cell at the end of a step, temperature frozen.
 
-    `(x, decay, h, current_A, capacity_factor, series_resistance_Ohm) -> (voltage_V,)`;
-    the cheap part of the full step, for the root iterations.
+    `(base, slope, temperature_K, current_A, capacity_factor, series_resistance_Ohm)
+    -> (voltage_V,)` with the view at the end, `base + slope * current / capacity`; the
+    cheap part of the full step, for the root iterations.
     """
-    c, n = spec.constants, spec.n_mode
-    ops = CasadiOperations(
-        spec.weights, ("surface_negative", "surface_positive", "voltage")
-    )
-    x, decay = ca.MX.sym("x", n + 3), ca.MX.sym("decay", n)
-    h, current, capacity, ohm = (ca.MX.sym(k) for k in ("h", "i", "c", "r"))
+    c, n = spec.constants, _N_VIEW + spec.n_mode
+    ops = CasadiOperations(spec.weights, ("voltage",))
+    base, slope = ca.MX.sym("base", n), ca.MX.sym("slope", n)
+    temperature_K, current, capacity, ohm = (ca.MX.sym(k) for k in ("t", "i", "c", "r"))
     scaled = current / capacity
-    rate = scaled / c.nominal_capacity_Ah
-    modes = rate + (x[2 : 2 + n] - rate) * decay
-    out = cell_outputs(
+    at = ca.vertsplit(base + slope * scaled)
+    x, x_middle, x_outer, y, y_outer, *modes = at
+    view = CoreView(
+        x=x, x_middle=x_middle, x_outer=x_outer, y=y, y_outer=y_outer, modes=modes
+    )
+    known = potentials(
         ops,
         c,
         spec.tables,
-        x=x[0] - h * scaled / (3600.0 * c.negative_capacity_Ah),
-        y=x[1] + h * scaled / (3600.0 * c.positive_capacity_Ah),
-        modes=[modes[k] for k in range(n)],
-        temperature_K=spec.tables["temperature_K"].casadi(x[n + 2]),
-        rate=rate,
+        view,
+        temperature_K=temperature_K,
+        scaled_current_A=scaled,
+    )
+    out = cell_outputs(
+        ops,
+        c,
+        view,
+        known,
+        temperature_K=temperature_K,
         current_A=current,
+        scaled_current_A=scaled,
         series_resistance_Ohm=ohm,
     )
     return ca.Function(
-        "terminal_voltage", [x, decay, h, current, capacity, ohm], [out.voltage_V]
+        "terminal_voltage",
+        [base, slope, temperature_K, current, capacity, ohm],
+        [out.voltage_V],
     )
+
+
+def _seen(spec: SurrogateSpec, core: list[Symbol]) -> Symbol:
+    v = view_core(spec.constants, core)
+    return ca.vertcat(v.x, v.x_middle, v.x_outer, v.y, v.y_outer, *v.modes)
 
 
 @final
@@ -84,36 +106,31 @@ class PackString:
             P: Parameters of the pack.
             h: Length of the step.
         """
-        c, n = spec.constants, spec.n_mode
-        ops = CasadiOperations(spec.weights)
-        to_temperature = spec.tables["temperature_K"]
-        decays = [
-            ca.exp(
-                -h
-                * ca.vertcat(
-                    *mode_rates(ops, c, n, part[0], to_temperature.casadi(part[n + 2]))
-                )
+        ops, tables = CasadiOperations(spec.weights), spec.tables
+        cells = []
+        for part, factor in zip(parts, factors, strict=True):
+            *core, heat_J = ca.vertsplit(part)
+            temperature_K = tables["temperature_K"].casadi(heat_J)
+            base, slope = core_step(
+                ops, spec.constants, tables, core, temperature_K=temperature_K, h=h
             )
-            for part in parts
-        ]
+            cells += [_seen(spec, base), _seen(spec, slope), temperature_K, factor[2:4]]
         wire = P["interconnect_resistance_Ohm"] * P["n_parallel"] / P["n_series"]
-        cells = [ca.vertcat(*parts), *decays, *[f[2:4] for f in factors]]
-        start = ca.vertcat(*cells, h, P["n_series"], wire)
+        start = ca.vertcat(*cells, P["n_series"], wire)
         return cls(voltages=_voltages(spec), start=start, wire_Ohm=wire)
 
 
 def _voltages(spec: SurrogateSpec) -> ca.Function:
     """Return the function `PackString.voltages`."""
-    n, n_cell = spec.n_mode, len(CELLS)
-    terminal = terminal_voltage(spec)
-    sizes = [n + 3] * n_cell + [n] * n_cell + [2] * n_cell + [1, 1, 1]
+    n, terminal = _N_VIEW + spec.n_mode, terminal_voltage(spec)
+    sizes = [n, n, 1, 1, 1] * len(CELLS) + [1, 1]
     start, current = ca.MX.sym("start", sum(sizes)), ca.MX.sym("i")
     ends = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
-    *cells, h, series, wire = ca.vertsplit(start, ends)
-    v = [
-        terminal(cells[i], cells[i + 3], h, current, cells[i + 6][0], cells[i + 6][1])
-        for i in range(n_cell)
-    ]
+    *cells, series, wire = ca.vertsplit(start, ends)
+    v = []
+    for i in range(len(CELLS)):
+        base, slope, temperature_K, capacity, ohm = cells[5 * i : 5 * i + 5]
+        v.append(terminal(base, slope, temperature_K, current, capacity, ohm))
     mean = ((series - 2.0) * v[0] + v[1] + v[2]) / series - wire * current
     low, high = ca.fmin(v[0], ca.fmin(v[1], v[2])), ca.fmax(v[0], ca.fmax(v[1], v[2]))
     return ca.Function(

@@ -8,8 +8,7 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.integrate import integrate
-from packtwin.twin.surrogate_model import cell_model
+from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 
@@ -33,27 +32,31 @@ class Roller:
             spec: The trained cell.
             chunk: Steps rolled per call.
         """
-        model = cell_model(spec)
-        step_map = integrate(model, "exponential")
-        self.names = model.interface.output_names
+        step_map = cell_step_map(spec)
+        self.names = step_map.interface.output_names
         self._initialize = step_map.initialize
-        n_x, n_u = len(model.states), len(model.interface.inputs)
-        x, p = ca.MX.sym("x", n_x), ca.MX.sym("p", len(model.interface.parameters))
+        n_x, n_u = len(step_map.memory), len(step_map.interface.inputs)
+        n_p = len(step_map.interface.parameters)
+        x, p = ca.MX.sym("x", n_x), ca.MX.sym("p", n_p)
         mean, end, h = ca.MX.sym("m", n_u), ca.MX.sym("e", n_u), ca.MX.sym("h")
         x_next, _ = step_map.step(x, 0.0, h, mean, p)
-        one = ca.Function(
-            "roll",
-            [x, h, mean, end, p],
-            [x_next, model.outputs(0.0, x_next, ca.MX(0, 1), end, p)],
-        )
+        _, y = step_map.step(x_next, 0.0, 0.0, end, p)
+        one = ca.Function("roll", [x, h, mean, end, p], [x_next, y])
         self._chunk = chunk
         self._rolled = one.mapaccum(chunk)
 
-    def follow(self, run: Trajectory) -> dict[str, Array]:
-        """Return every output of the cell at the run's samples, by name."""
+    def follow(
+        self, run: Trajectory, *, current_A: Array | None = None
+    ) -> dict[str, Array]:
+        """Return every output of the cell at the run's samples, by name.
+
+        Args:
+            run: What to follow.
+            current_A: In place of the run's, such as one with noise.
+        """
         u = np.stack(
             [
-                run.current_A,
+                run.current_A if current_A is None else current_A,
                 run.coolant_temperature_K,
                 np.full(len(run.time_s), run.heat_transfer_coefficient_W_per_m2K),
             ]

@@ -2,96 +2,118 @@
 
 The equations below are written over an `Operations` back end and run unchanged in
 CasADi (FMU, MPC) and torch (training). Symbols: `I` current (A, discharge > 0), `i`
-C-rate, `x`/`y` mean stoichiometry of the negative/positive electrode, `s_k` relaxing
-modes (C-rates filtered with time constant `tau_k`), `T` temperature,
-`theta = 1000 (1/T - 1/T_ref)`, `e = (i, s_1 .. s_K)` the excitation.
+C-rate, `x_j`/`y_j` stoichiometries of the shells of one negative/positive particle,
+`x`/`y` their means, `m_k` relaxing modes (C-rates filtered with time constant `tau_k`),
+`T` temperature, `theta = 1000 (1/T - 1/T_ref)`.
 
-    dx/dt   = -I / (3600 Q_n)               lithium in the negative electrode
-    dy/dt   = +I / (3600 Q_p)               lithium in the positive electrode
-    ds_k/dt = (i - s_k) / tau_k(T, x)       diffusion and electrolyte memory
-    dH/dt   = Q - h A (T - T_coolant)       lumped heat content, T = T(H)
+    dx_j/dt = diffusion, driven by r_n = -I / (3600 Q_n)    see `particle`
+    dy_j/dt = diffusion, driven by r_p = +I / (3600 Q_p)
+    dm_k/dt = (i - m_k) exp(-a theta) / tau_k               electrolyte, reaction front
+    dH/dt   = Q - h A (T - T_coolant)                       lumped heat, T = T(H)
 
-    x_s = x + W_x e,   y_s = y + W_y e      surface stoichiometries
     U   = U_p(y_s) - U_n(x_s) + (T - T_ref) (dU_p/dT - dU_n/dT)
-    V   = U - eta_n - eta_p - W_V e         terminal voltage
-    phi = U_n(x_sep) + (T - T_ref) dU_n/dT + eta_n + W_phi e      plating potential
-    Q   = I (U - V) + I W_Q e - I T (dU_p/dT - dU_n/dT)  irreversible + reversible
+    V   = U - eta_n - eta_p - W_V e - R I                   terminal voltage
+    phi = U_n(x_s) + (T - T_ref) dU_n/dT + eta_n + W_phi e  plating potential
+    Q   = I (U - V) - I T (dU_p/dT - dU_n/dT) + I W_Q e     irreversible + reversible
 
-The rows `W` are what the network returns for `(x, theta, U_n(x), U_p(y), e)`: at rest
-(`e = 0`) every correction vanishes, whatever the weights, and `V` is the open-circuit
-voltage exactly. `eta = 2 R T/F asinh(i / 2 i_0)` is Butler-Volmer kinetics with
-symmetric transfer; `tau` and `i_0` are Arrhenius-scaled. Structure after the
-single-particle model with electrolyte (S. G. Marquis et al., J. Electrochem. Soc. 166
-(2019) A3693, doi:10.1149/2.0341915jes); learned corrections on physical states after
-H. Tu et al., Appl. Energy 329 (2023) 120289, doi:10.1016/j.apenergy.2022.120289.
+`x_s`, `y_s` are the particles' surfaces. `e` is the excitation: the C-rate, the modes,
+differences between surface, inside and mean, the overpotentials; all of it vanishes at
+rest, and with it every correction, whatever the weights: `V` is then the open-circuit
+voltage exactly. The rows `W` are what the network returns for the state. `eta =
+2 R T/F asinh(i / 2 i_0)` is Butler-Volmer kinetics with symmetric transfer and an
+Arrhenius-scaled `i_0`. Nothing learned changes lithium or its diffusion; only the heat
+leads back from the network to a state.
+
+Two more outputs say how far the others can be trusted: a bound of the error, a small
+network of its own, and the distance from the states learned from; see `trust`.
+
+Structure after the single-particle model with electrolyte (S. G. Marquis et al., J.
+Electrochem. Soc. 166 (2019) A3693, doi:10.1149/2.0341915jes); learned corrections on
+physical states after H. Tu et al., Appl. Energy 329 (2023) 120289,
+doi:10.1016/j.apenergy.2022.120289.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, final, runtime_checkable
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.operations import Operations, Scalar
+from packtwin.twin.particle import (
+    Particle,
+    mean_of,
+    particle_rates,
+    particle_step,
+    surface_of,
+)
 from packtwin.twin.surrogate_spec import CellConstants
 from packtwin.twin.table import Table
 
 __all__ = [
     "CORRECTIONS",
     "CellOutputs",
-    "Operations",
-    "cell_derivatives",
+    "ClosureInputs",
+    "CoreView",
+    "Potentials",
     "cell_outputs",
-    "feature_count",
-    "mode_rates",
+    "closure_inputs",
+    "core_rates",
+    "core_step",
+    "count_excitations",
+    "count_features",
+    "heating_time",
+    "potentials",
+    "view_core",
 ]
 
-Scalar: TypeAlias = Any
 Array: TypeAlias = NDArray[np.float64]
 
 GAS_CONSTANT_PER_FARADAY_V_per_K = 8.314462618 / 96485.33212
-CORRECTIONS = (
-    "surface_negative",
-    "surface_positive",
-    "surface_separator",
-    "voltage",
-    "plating",
-    "heat",
-)
+CORRECTIONS = ("voltage", "plating", "heat")
+_TABLES = ("negative", "positive")
 
 
-@runtime_checkable
-class Operations(Protocol):
-    """What the equations need from a numerical back end."""
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreView:
+    """What the closure sees of the core; every field is linear in the core's states.
 
-    def exp(self, x: Scalar) -> Scalar:
-        """Return the exponential."""
-        ...
+    Attributes:
+        x: Mean stoichiometry of the negative electrode.
+        x_middle: Of a shell inside its particle.
+        x_outer: Of its outermost shell.
+        y: Mean stoichiometry of the positive electrode.
+        y_outer: Of its particle's outermost shell.
+        modes: Relaxing modes, C-rates.
+    """
 
-    def sqrt(self, x: Scalar) -> Scalar:
-        """Return the square root."""
-        ...
+    x: Scalar
+    x_middle: Scalar
+    x_outer: Scalar
+    y: Scalar
+    y_outer: Scalar
+    modes: list[Scalar]
 
-    def asinh(self, x: Scalar) -> Scalar:
-        """Return the inverse hyperbolic sine."""
-        ...
 
-    def table(self, table: Table, x: Scalar) -> Scalar:
-        """Evaluate a table."""
-        ...
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Potentials:
+    """Surfaces and open-circuit potentials of a view; nothing here is learned."""
 
-    def network(self, label: str, features: list[Scalar]) -> Any:
-        """Evaluate the network `label` (activation z / sqrt(1 + z^2)); indexable."""
-        ...
-
-    def corrections(self, features: list[Scalar], excitation: list[Scalar]) -> Any:
-        """Return `W(features) e`, one entry per name in `CORRECTIONS`."""
-        ...
-
-    def weight(self, label: str) -> Any:
-        """Return an indexable array of learned numbers."""
-        ...
+    x_surface: Scalar
+    y_surface: Scalar
+    mean_n_V: Scalar
+    mean_p_V: Scalar
+    middle_n_V: Scalar
+    surface_n_V: Scalar
+    slope_n_V: Scalar
+    surface_p_V: Scalar
+    mean_entropy_V_per_K: Scalar
+    entropy_n_V_per_K: Scalar
+    entropy_p_V_per_K: Scalar
 
 
 @final
@@ -101,151 +123,341 @@ class CellOutputs:
 
     voltage_V: Scalar
     ocv_V: Scalar
-    soc: Scalar
     plating_potential_V: Scalar
-    heat_irreversible_W: Scalar
+    heat_generation_W: Scalar
     heat_reversible_W: Scalar
-    heat_mixing_W: Scalar
-    stoichiometry_negative_surface: Scalar
-    stoichiometry_positive_surface: Scalar
+    voltage_bound_V: Scalar
+    plating_bound_V: Scalar
+    domain_distance: Scalar
 
     @property
-    def heat_generation_W(self) -> Scalar:
-        """Total heat, irreversible plus reversible."""
-        return self.heat_irreversible_W + self.heat_reversible_W
+    def heat_irreversible_W(self) -> Scalar:
+        """Total heat less the reversible one."""
+        return self.heat_generation_W - self.heat_reversible_W
 
 
-def feature_count(n_mode: int) -> int:
-    """Return the number of network features: x, theta, U_n, U_p, i and the modes."""
-    return 5 + n_mode
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosureInputs:
+    """The network's features, what its rows are applied to, the overpotentials."""
+
+    features: list[Scalar]
+    excitation: list[Scalar]
+    eta_n_V: Scalar
+    eta_p_V: Scalar
+
+
+def count_features(n_mode: int) -> int:
+    """Return the number of the network's features."""
+    return 11 + n_mode
+
+
+def count_excitations(n_mode: int) -> int:
+    """Return the number of quantities that the network's rows are applied to."""
+    return 10 + 2 * n_mode
 
 
 def _theta(c: CellConstants, temperature_K: Scalar) -> Scalar:
     return 1000.0 / temperature_K - 1000.0 / c.reference_temperature_K
 
 
-def mode_rates(
-    ops: Operations, c: CellConstants, n_mode: int, x: Scalar, temperature_K: Scalar
+def _mode_rates(
+    ops: Operations, c: CellConstants, temperature_K: Scalar
 ) -> list[Scalar]:
-    """Return `1/tau_k` in 1/s; positive whatever the weights."""
-    theta = _theta(c, temperature_K)
-    log_tau = ops.weight("mode_log_time_constant")
-    activation = ops.weight("mode_activation_kK")
-    bend = ops.network("mode", [(x - 0.5) * 2.0, theta])
+    """Return `1/tau_k` in 1/s at a temperature."""
+    speed = ops.exp(-c.mode_activation_kK * _theta(c, temperature_K))
+    return [speed / tau for tau in c.mode_time_constants_s]
+
+
+def _sides(
+    c: CellConstants, tables: dict[str, Table], scaled_A: Scalar
+) -> list[tuple[Particle, Table, Table, Scalar]]:
+    """Return particle, `phi`, diffusion factor and rate of either electrode."""
+    particles = (c.negative_particle, c.positive_particle)
+    capacities = (-c.negative_capacity_Ah, c.positive_capacity_Ah)
     return [
-        ops.exp(-(log_tau[k] + activation[k] * theta + bend[k])) for k in range(n_mode)
+        (p, tables[f"flux_{s}"], tables[f"diffusion_{s}"], scaled_A / (3600.0 * q))
+        for s, p, q in zip(_TABLES, particles, capacities, strict=True)
     ]
 
 
+def core_rates(
+    ops: Operations,
+    c: CellConstants,
+    tables: dict[str, Table],
+    core: list[Scalar],
+    *,
+    temperature_K: Scalar,
+    scaled_current_A: Scalar,
+) -> list[Scalar]:
+    """Return the time derivatives of the core's states.
+
+    Args:
+        ops: Back end.
+        c: Constants of the cell.
+        tables: Tables of the spec.
+        core: Shells of the negative, of the positive particle, modes.
+        temperature_K: Cell temperature.
+        scaled_current_A: Current of a cell of the certified capacity.
+    """
+    shells, rates = _parts(c, core), []
+    sides = _sides(c, tables, scaled_current_A)
+    for part, (particle, phi, factor, rate) in zip(shells, sides, strict=False):
+        rates += particle_rates(
+            ops,
+            particle,
+            phi,
+            part,
+            factor=ops.table(factor, temperature_K),
+            mean_rate_per_s=rate,
+        )
+    c_rate = scaled_current_A / c.nominal_capacity_Ah
+    speeds = _mode_rates(ops, c, temperature_K)
+    return rates + [(c_rate - m) * r for m, r in zip(shells[2], speeds, strict=True)]
+
+
+def core_step(
+    ops: Operations,
+    c: CellConstants,
+    tables: dict[str, Table],
+    core: list[Scalar],
+    *,
+    temperature_K: Scalar,
+    h: Scalar,
+) -> tuple[list[Scalar], list[Scalar]]:
+    """Return the core's states after a step as `base + slope * scaled_current_A`.
+
+    Args:
+        ops: Back end.
+        c: Constants of the cell.
+        tables: Tables of the spec.
+        core: Shells of the negative, of the positive particle, modes.
+        temperature_K: Cell temperature during the step.
+        h: Length of the step, s.
+    """
+    parts, bases, slopes = _parts(c, core), [], []
+    sides = _sides(c, tables, 1.0)
+    for part, (particle, phi, factor, rate) in zip(parts, sides, strict=False):
+        base, slope = particle_step(
+            ops, particle, phi, part, factor=ops.table(factor, temperature_K), h=h
+        )
+        bases += base
+        slopes += [rate * s for s in slope]
+    for mode, speed in zip(parts[2], _mode_rates(ops, c, temperature_K), strict=True):
+        gain = -ops.expm1(-h * speed)
+        bases.append(mode - gain * mode)
+        slopes.append(gain / c.nominal_capacity_Ah)
+    return bases, slopes
+
+
+def _parts(c: CellConstants, core: list[Scalar]) -> list[list[Scalar]]:
+    """Return negative shells, positive shells and modes."""
+    n, p = c.negative_particle.n_shell, c.positive_particle.n_shell
+    return [core[:n], core[n : n + p], core[n + p :]]
+
+
+def view_core(c: CellConstants, core: list[Scalar]) -> CoreView:
+    """Return what the closure sees of a core (or of a core's slope)."""
+    x, y, modes = _parts(c, core)
+    return CoreView(
+        x=mean_of(c.negative_particle, x),
+        x_middle=x[c.negative_particle.middle],
+        x_outer=x[-1],
+        y=mean_of(c.positive_particle, y),
+        y_outer=y[-1],
+        modes=modes,
+    )
+
+
+def potentials(
+    ops: Operations,
+    c: CellConstants,
+    tables: dict[str, Table],
+    view: CoreView,
+    *,
+    temperature_K: Scalar,
+    scaled_current_A: Scalar,
+) -> Potentials:
+    """Evaluate surfaces and tables."""
+    surfaces = [
+        surface_of(
+            ops,
+            particle,
+            phi,
+            outer,
+            factor=ops.table(factor, temperature_K),
+            mean_rate_per_s=rate,
+        )
+        for outer, (particle, phi, factor, rate) in zip(
+            (view.x_outer, view.y_outer),
+            _sides(c, tables, scaled_current_A),
+            strict=True,
+        )
+    ]
+    x_s, y_s = surfaces
+    ocp_n, ocp_p = tables["ocp_negative_V"], tables["ocp_positive_V"]
+    s_n, s_p = tables["entropy_negative_V_per_K"], tables["entropy_positive_V_per_K"]
+    surface_n, slope_n = ops.table_with_slope(ocp_n, x_s)
+    return Potentials(
+        x_surface=x_s,
+        y_surface=y_s,
+        mean_n_V=ops.table(ocp_n, view.x),
+        mean_p_V=ops.table(ocp_p, view.y),
+        middle_n_V=ops.table(ocp_n, view.x_middle),
+        surface_n_V=surface_n,
+        slope_n_V=slope_n,
+        surface_p_V=ops.table(ocp_p, y_s),
+        mean_entropy_V_per_K=ops.table(s_p, view.y) - ops.table(s_n, view.x),
+        entropy_n_V_per_K=ops.table(s_n, x_s),
+        entropy_p_V_per_K=ops.table(s_p, y_s),
+    )
+
+
 def _overpotential(
-    ops: Operations, label: str, rate: Scalar, surface: Scalar, temperature_K: Scalar
-) -> Any:
+    ops: Operations,
+    c: CellConstants,
+    label: str,
+    *,
+    rate: Scalar,
+    surface: Scalar,
+    temperature_K: Scalar,
+) -> Scalar:
     """Butler-Volmer overpotential, V; `i_0 ~ sqrt(x_s (1 - x_s))` kept positive."""
     w = ops.weight(f"kinetics_{label}")
-    theta = 1000.0 / temperature_K - 1000.0 / 298.15
     z = surface * (1.0 - surface)
     positive = 0.5 * (z + ops.sqrt(z * z + 4e-4))
-    exchange = ops.exp(w[0] - w[1] * theta) * ops.sqrt(positive)
+    exchange = ops.exp(w[0] - w[1] * _theta(c, temperature_K)) * ops.sqrt(positive)
     thermal_V = GAS_CONSTANT_PER_FARADAY_V_per_K * temperature_K
     return 2.0 * thermal_V * ops.asinh(rate / (2.0 * exchange))
+
+
+def closure_inputs(
+    ops: Operations,
+    c: CellConstants,
+    view: CoreView,
+    known: Potentials,
+    *,
+    temperature_K: Scalar,
+    scaled_current_A: Scalar,
+) -> ClosureInputs:
+    """Return what the network sees and what its rows are applied to.
+
+    Args:
+        ops: Back end with the weights of the kinetics.
+        c: Constants of the cell.
+        view: Of the core.
+        known: Potentials of that view.
+        temperature_K: Cell temperature.
+        scaled_current_A: Current of a cell of the certified capacity.
+    """
+    k, i = known, scaled_current_A / c.nominal_capacity_Ah
+    theta = _theta(c, temperature_K)
+    eta_n, eta_p = (
+        _overpotential(
+            ops, c, label, rate=i, surface=surface, temperature_K=temperature_K
+        )
+        for label, surface in zip(_TABLES, (k.x_surface, k.y_surface), strict=True)
+    )
+    viscous = ops.exp(c.mode_activation_kK * theta)
+    half = 0.5 * viscous
+    return ClosureInputs(
+        features=[
+            (view.x - 0.5) * 2.0,
+            (view.y - 0.6) * 3.0,
+            theta,
+            (k.mean_n_V - 0.12) * 5.0,
+            (k.surface_n_V - 0.12) * 5.0,
+            (k.middle_n_V - 0.12) * 5.0,
+            (k.surface_p_V - 3.9) * 3.0,
+            i,
+            5.0 * eta_n,
+            5.0 * eta_p,
+            ops.asinh(i * viscous),
+            *view.modes,
+        ],
+        excitation=[
+            i,
+            *view.modes,
+            (k.x_surface - view.x) * 5.0,
+            (k.y_surface - view.y) * 5.0,
+            (view.x_middle - view.x) * 5.0,
+            0.2 * k.slope_n_V * i,
+            (k.surface_n_V - k.mean_n_V) * 3.0,
+            (k.surface_n_V - k.middle_n_V) * 3.0,
+            5.0 * eta_n,
+            5.0 * eta_p,
+            half * i,
+            *[half * m for m in view.modes],
+        ],
+        eta_n_V=eta_n,
+        eta_p_V=eta_p,
+    )
 
 
 def cell_outputs(  # noqa: PLR0913 (the symbols of the equations)
     ops: Operations,
     c: CellConstants,
-    tables: dict[str, Table],
+    view: CoreView,
+    known: Potentials,
     *,
-    x: Scalar,
-    y: Scalar,
-    modes: list[Scalar],
     temperature_K: Scalar,
-    rate: Scalar,
     current_A: Scalar,
+    scaled_current_A: Scalar,
     series_resistance_Ohm: Scalar = 0.0,
 ) -> CellOutputs:
-    """Evaluate the algebraic part of the equations.
+    """Evaluate the closure: all that is learned.
 
     Args:
         ops: Back end with the weights.
         c: Constants of the cell.
-        tables: The four tables of the spec.
-        x: Mean stoichiometry of the negative electrode.
-        y: Mean stoichiometry of the positive electrode.
-        modes: Relaxing modes, C-rates.
+        view: Of the core.
+        known: Potentials of that view.
         temperature_K: Cell temperature.
-        rate: C-rate of the (healthy) cell.
         current_A: Current.
+        scaled_current_A: Current of a cell of the certified capacity.
         series_resistance_Ohm: Additional resistance of a weak cell or connection.
     """
+    given = closure_inputs(
+        ops,
+        c,
+        view,
+        known,
+        temperature_K=temperature_K,
+        scaled_current_A=scaled_current_A,
+    )
+    rows = ops.corrections(given.features, given.excitation)
+    voltage_bound_V, plating_bound_V = ops.bounds(given.features)
+    k, eta_n, eta_p = known, given.eta_n_V, given.eta_p_V
     warm_K = temperature_K - c.reference_temperature_K
-    bulk_n = ops.table(tables["ocp_negative_V"], x)
-    bulk_p = ops.table(tables["ocp_positive_V"], y)
-    excitation = [rate, *modes]
-    features = [
-        (x - 0.5) * 2.0,
-        _theta(c, temperature_K),
-        (bulk_n - 0.12) * 5.0,
-        (bulk_p - 3.9) * 3.0,
-        *excitation,
-    ]
-    values = ops.corrections(features, excitation)
-    rows = {label: values[j] for j, label in enumerate(CORRECTIONS)}
-    x_s = x + 0.1 * rows["surface_negative"]
-    y_s = y + 0.1 * rows["surface_positive"]
-    x_sep = x_s + 0.1 * rows["surface_separator"]
-    entropy_n, entropy_p = "entropy_negative_V_per_K", "entropy_positive_V_per_K"
-    s_n, s_p = ops.table(tables[entropy_n], x_s), ops.table(tables[entropy_p], y_s)
-    surface_V = (
-        ops.table(tables["ocp_positive_V"], y_s)
-        - ops.table(tables["ocp_negative_V"], x_s)
-        + warm_K * (s_p - s_n)
-    )
-    ocv_V = (
-        bulk_p
-        - bulk_n
-        + warm_K * (ops.table(tables[entropy_p], y) - ops.table(tables[entropy_n], x))
-    )
-    eta_n = _overpotential(ops, "negative", rate, x_s, temperature_K)
-    eta_p = _overpotential(ops, "positive", rate, y_s, temperature_K)
+    entropy = k.entropy_p_V_per_K - k.entropy_n_V_per_K
+    surface_V = k.surface_p_V - k.surface_n_V + warm_K * entropy
     voltage_V = (
-        surface_V
-        - eta_n
-        - eta_p
-        - 0.1 * rows["voltage"]
-        - series_resistance_Ohm * current_A
+        surface_V - eta_n - eta_p - 0.1 * rows[0] - series_resistance_Ohm * current_A
     )
-    plating_V = (
-        ops.table(tables["ocp_negative_V"], x_sep)
-        + warm_K * s_n
-        + eta_n
-        + 0.1 * rows["plating"]
-    )
-    irreversible_W = current_A * (surface_V - voltage_V + 0.1 * rows["heat"])
-    span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
+    reversible_W = -current_A * temperature_K * entropy
+    loss_W = current_A * (surface_V - voltage_V + 0.1 * rows[2])
     return CellOutputs(
         voltage_V=voltage_V,
-        ocv_V=ocv_V,
-        soc=(x - c.negative_stoichiometry_empty) / span,
-        plating_potential_V=plating_V,
-        heat_irreversible_W=irreversible_W,
-        heat_reversible_W=-current_A * temperature_K * (s_p - s_n),
-        heat_mixing_W=irreversible_W - current_A * (ocv_V - voltage_V),
-        stoichiometry_negative_surface=x_s,
-        stoichiometry_positive_surface=y_s,
+        ocv_V=k.mean_p_V - k.mean_n_V + warm_K * k.mean_entropy_V_per_K,
+        plating_potential_V=k.surface_n_V
+        + warm_K * k.entropy_n_V_per_K
+        + eta_n
+        + 0.1 * rows[1],
+        heat_generation_W=loss_W + reversible_W,
+        heat_reversible_W=reversible_W,
+        voltage_bound_V=voltage_bound_V,
+        plating_bound_V=plating_bound_V,
+        domain_distance=ops.distance(given.features),
     )
 
 
-def cell_derivatives(
-    c: CellConstants,
-    *,
-    modes: list[Scalar],
-    rates: list[Scalar],
-    rate: Scalar,
-    scaled_current_A: Scalar,
-) -> tuple[Scalar, Scalar, list[Scalar]]:
-    """Return `dx/dt, dy/dt, ds/dt` per second."""
-    return (
-        -scaled_current_A / (3600.0 * c.negative_capacity_Ah),
-        scaled_current_A / (3600.0 * c.positive_capacity_Ah),
-        [(rate - s) * r for s, r in zip(modes, rates, strict=True)],
-    )
+def heating_time(
+    ops: Operations, c: CellConstants, *, conductance_W_per_K: Scalar, h: Scalar
+) -> Scalar:
+    """Return the time, s, by which the net heat flow at the start changes the heat.
+
+    Exact for constant heat generation and capacity: `(1 - e^-a) / a * h` with
+    `a = h G / C`.
+    """
+    a = h * conductance_W_per_K / c.heat_capacity_J_per_K + 1e-9
+    return -h * ops.expm1(-a) / a

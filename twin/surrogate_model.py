@@ -1,4 +1,4 @@
-"""From a `SurrogateSpec` to the cell `Model` (CasADi)."""
+"""From a `SurrogateSpec` to the cell's `Model` and `StepMap` (CasADi)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,33 @@ from numpy.typing import NDArray
 from packtwin.twin.cell_interface import cell_interface, cell_states
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
+from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate import (
     CORRECTIONS,
-    cell_derivatives,
     cell_outputs,
-    feature_count,
-    mode_rates,
+    core_rates,
+    core_step,
+    count_excitations,
+    count_features,
+    heating_time,
+    potentials,
+    view_core,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.table import Table
+from packtwin.twin.trust import UNKNOWN_BOUND_V, UNKNOWN_DISTANCE
 
-__all__ = ["CasadiOperations", "cell_model", "network_layers"]
+__all__ = [
+    "LONGEST_STEP_S",
+    "CasadiOperations",
+    "cell_model",
+    "cell_step_map",
+    "network_layers",
+]
 
 Array: TypeAlias = NDArray[np.float64]
+
+LONGEST_STEP_S = 2.0
 
 
 def network_layers(weights: dict[str, Array], label: str) -> list[tuple[Array, Array]]:
@@ -63,56 +77,175 @@ class CasadiOperations:
         """Return the inverse hyperbolic sine."""
         return ca.asinh(x)
 
+    def expm1(self, x: Any) -> Any:
+        """Return `exp(x) - 1`."""
+        return ca.expm1(x)
+
     def table(self, table: Table, x: Any) -> Any:
         """Evaluate a table."""
         return table.casadi(x)
 
+    def table_with_slope(self, table: Table, x: Any) -> tuple[Any, Any]:
+        """Evaluate a table and its derivative."""
+        return table.casadi_with_slope(x)
+
     def weight(self, label: str) -> Array:
         """Return an array of learned numbers."""
         return self._weights[label]
-
-    def network(self, label: str, features: list[Any]) -> Any:
-        """Evaluate a network on a column of features."""
-        return _evaluate(network_layers(self._weights, label), features)
 
     def corrections(self, features: list[Any], excitation: list[Any]) -> Any:
         """Return `W(features) e` as a column."""
         n = len(excitation)
         *inner, (matrix, bias) = network_layers(self._weights, "closure")
         rows = np.concatenate([np.arange(n * j, n * (j + 1)) for j in self._needed])
-        flat = _evaluate([*inner, (matrix[rows], bias[rows])], features)
+        flat = _network([*inner, (matrix[rows], bias[rows])], features)
         table = ca.reshape(flat, n, len(self._needed))
         values = ca.mtimes(table.T, ca.vertcat(*excitation))
         result = ca.MX.zeros(len(CORRECTIONS))
         result[self._needed] = values
         return result
 
+    def bounds(self, features: list[Any]) -> tuple[Any, Any]:
+        """Return the bounds of voltage and plating potential."""
+        layers = network_layers(self._weights, "bound")
+        if not layers:
+            return ca.MX(UNKNOWN_BOUND_V), ca.MX(UNKNOWN_BOUND_V)
+        bound_V = ca.exp(_network(layers, features)) * ca.DM(
+            self._weights["bound_factor"]
+        )
+        return bound_V[0], bound_V[1]
 
-def _evaluate(layers: list[tuple[Array, Array]], features: list[Any]) -> Any:
+    def distance(self, features: list[Any]) -> Any:
+        """Return the distance from the states learned from."""
+        w = self._weights
+        if "guard_matrix" not in w:
+            return ca.MX(UNKNOWN_DISTANCE)
+        spread = ca.mtimes(ca.DM(w["guard_matrix"]), ca.vertcat(*features))
+        gap = ca.reshape(spread - ca.DM(w["guard_offset"]), len(features), -1)
+        likelihood = ca.DM(w["guard_constant"]) - 0.5 * ca.sum1(gap * gap).T
+        # CasADi's own `logsumexp` (3.8.1) overflows for arguments that are far apart.
+        most = ca.mmax(likelihood)
+        energy = -most - ca.log(ca.sum1(ca.exp(likelihood - most)))
+        low, high = w["guard_range"]
+        return (energy - low) / (high - low)
+
+
+def _network(layers: list[tuple[Array, Array]], features: list[Any]) -> Any:
     z = ca.vertcat(*features)
     for k, (matrix, bias) in enumerate(layers):
-        z = ca.mtimes(ca.DM(matrix), z) + ca.DM(bias)
-        if k < len(layers) - 1:
+        if k:
             z = z / ca.sqrt(1.0 + z * z)
+        z = ca.mtimes(ca.DM(matrix), z) + ca.DM(bias)
     return z
 
 
 def _check_weights(spec: SurrogateSpec) -> None:
     n = spec.n_mode
-    sizes = {
-        "mode": (2, n),
-        "closure": (feature_count(n), len(CORRECTIONS) * (n + 1)),
-    }
-    for label, wanted in sizes.items():
-        layers = network_layers(spec.weights, label)
-        got = (layers[0][0].shape[1], layers[-1][0].shape[0]) if layers else (0, 0)
-        if got != wanted:
-            msg = (
-                f"Surrogate `{spec.name}`: network `{label}` maps {got[0]} to {got[1]} "
-                f"numbers, expected {wanted[0]} to {wanted[1]}; it was trained by "
-                "another version of packtwin, train it again."
-            )
-            raise InterfaceError(msg)
+    wanted = (count_features(n), len(CORRECTIONS) * count_excitations(n))
+    layers = network_layers(spec.weights, "closure")
+    got = (layers[0][0].shape[1], layers[-1][0].shape[0]) if layers else (0, 0)
+    if got != wanted:
+        msg = (
+            f"Surrogate `{spec.name}`: network `closure` maps {got[0]} to {got[1]} "
+            f"numbers, expected {wanted[0]} to {wanted[1]}; it was trained by "
+            "another version of packtwin, train it again."
+        )
+        raise InterfaceError(msg)
+
+
+@final
+class _Cell:
+    """The cell's expressions, shared by its model and its step map."""
+
+    def __init__(self, spec: SurrogateSpec) -> None:
+        _check_weights(spec)
+        self.spec = spec
+        self.ops = CasadiOperations(spec.weights)
+        self.interface, self.states = cell_interface(), cell_states(spec)
+        self.x, X = names_to_symbols(self.states, "x", ca.MX)
+        self.u, self.U = names_to_symbols(self.interface.inputs, "u", ca.MX)
+        self.p, self.P = names_to_symbols(self.interface.parameters, "p", ca.MX)
+        self.core = [X[v.name] for v in self.states[:-1]]
+        self.heat_J = X["heat_content_J"]
+        self.temperature_K = spec.tables["temperature_K"].casadi(self.heat_J)
+        self.scaled_A = self.U["current_A"] / self.P["capacity_factor"]
+        h_W = self.U["heat_transfer_coefficient_W_per_m2K"]
+        self.conductance = h_W * spec.constants.cooling_area_m2
+
+    @property
+    def start(self) -> list[Any]:
+        """The states of a cell at rest."""
+        c, soc = self.spec.constants, self.P["start_soc"]
+        ends = (
+            (c.negative_stoichiometry_empty, c.negative_stoichiometry_full),
+            (c.positive_stoichiometry_empty, c.positive_stoichiometry_full),
+        )
+        x, y = (empty + soc * (full - empty) for empty, full in ends)
+        heat_J = self.spec.tables["heat_content_J"].casadi(
+            self.P["start_temperature_K"]
+        )
+        n, m = c.negative_particle.n_shell, c.positive_particle.n_shell
+        return [*([x] * n), *([y] * m), *([0.0] * self.spec.n_mode), heat_J]
+
+    def outputs(
+        self, core: list[Any], to_coolant_W: Any | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """Return all outputs of a core but the stored heat, and the heat to it."""
+        c, current_A = self.spec.constants, self.U["current_A"]
+        view = view_core(c, core)
+        known = potentials(
+            self.ops,
+            c,
+            self.spec.tables,
+            view,
+            temperature_K=self.temperature_K,
+            scaled_current_A=self.scaled_A,
+        )
+        out = cell_outputs(
+            self.ops,
+            c,
+            view,
+            known,
+            temperature_K=self.temperature_K,
+            current_A=current_A,
+            scaled_current_A=self.scaled_A,
+            series_resistance_Ohm=self.P["series_resistance_Ohm"],
+        )
+        warmer_K = self.temperature_K - self.U["coolant_temperature_K"]
+        net_W = out.heat_generation_W - self.conductance * warmer_K
+        span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
+        mixing_W = out.heat_irreversible_W - current_A * (out.ocv_V - out.voltage_V)
+        return {
+            "voltage_V": out.voltage_V,
+            "ocv_V": out.ocv_V,
+            "soc": (view.x - c.negative_stoichiometry_empty) / span,
+            "plating_potential_V": out.plating_potential_V,
+            "heat_generation_W": out.heat_generation_W,
+            "heat_reversible_W": out.heat_reversible_W,
+            "heat_mixing_W": mixing_W,
+            "chemical_power_W": out.ocv_V * current_A
+            + mixing_W
+            + out.heat_reversible_W,
+            "electrical_power_W": out.voltage_V * current_A,
+            "stoichiometry_negative_surface": known.x_surface,
+            "stoichiometry_positive_surface": known.y_surface,
+            "stoichiometry_negative_mean": view.x,
+            "stoichiometry_positive_mean": view.y,
+            "voltage_bound_V": out.voltage_bound_V,
+            "plating_bound_V": out.plating_bound_V,
+            "domain_distance": out.domain_distance,
+        }, net_W
+
+    def completed(self, values: dict[str, Any], net_W: Any, heat_J: Any) -> Any:
+        """Return the output vector, given the mean net heat and the stored heat."""
+        temperature = self.spec.tables["temperature_K"]
+        values = {
+            **values,
+            "temperature_K": temperature.casadi(heat_J),
+            "heat_cell_to_coolant_W": values["heat_generation_W"] - net_W,
+            "stored_heat_J": heat_J,
+        }
+        return ca.vertcat(*[values[k] for k in self.interface.output_names])
 
 
 def cell_model(spec: SurrogateSpec) -> Model:
@@ -121,85 +254,81 @@ def cell_model(spec: SurrogateSpec) -> Model:
     Raises:
         InterfaceError: The weights do not fit the equations.
     """
-    c, n = spec.constants, spec.n_mode
-    _check_weights(spec)
-    ops = CasadiOperations(spec.weights)
-    interface, states = cell_interface(), cell_states(spec)
-    x, X = names_to_symbols(states, "x", ca.MX)
-    u, U = names_to_symbols(interface.inputs, "u", ca.MX)
-    p, P = names_to_symbols(interface.parameters, "p", ca.MX)
-    t = ca.MX.sym("t")
-
-    modes = [X[f"mode_{k + 1}"] for k in range(n)]
-    temperature_K = spec.tables["temperature_K"].casadi(X["heat_content_J"])
-    scaled_A = U["current_A"] / P["capacity_factor"]
-    rate = scaled_A / c.nominal_capacity_Ah
-    mean_n, mean_p = X["stoichiometry_negative"], X["stoichiometry_positive"]
-    out = cell_outputs(
-        ops,
-        c,
+    cell = _Cell(spec)
+    rates = core_rates(
+        cell.ops,
+        spec.constants,
         spec.tables,
-        x=mean_n,
-        y=mean_p,
-        modes=modes,
-        temperature_K=temperature_K,
-        rate=rate,
-        current_A=U["current_A"],
-        series_resistance_Ohm=P["series_resistance_Ohm"],
+        cell.core,
+        temperature_K=cell.temperature_K,
+        scaled_current_A=cell.scaled_A,
     )
-    conductance = U["heat_transfer_coefficient_W_per_m2K"] * c.cooling_area_m2
-    to_coolant_W = conductance * (temperature_K - U["coolant_temperature_K"])
-    rates = mode_rates(ops, c, n, mean_n, temperature_K)
-    dx, dy, ds = cell_derivatives(
-        c,
-        modes=modes,
-        rates=rates,
-        rate=rate,
-        scaled_current_A=scaled_A,
-    )
-    dH = out.heat_generation_W - to_coolant_W
-    names = [v.name for v in states]
-    span_n = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
-    span_p = c.positive_stoichiometry_full - c.positive_stoichiometry_empty
-    initial = [
-        c.negative_stoichiometry_empty + P["start_soc"] * span_n,
-        c.positive_stoichiometry_empty + P["start_soc"] * span_p,
-        *([0.0] * n),
-        spec.tables["heat_content_J"].casadi(P["start_temperature_K"]),
-    ]
-    relaxation = [
-        0.0,
-        0.0,
-        *[-r for r in rates],
-        -conductance / c.heat_capacity_J_per_K,
-    ]
-    outputs = {
-        "voltage_V": out.voltage_V,
-        "ocv_V": out.ocv_V,
-        "soc": out.soc,
-        "temperature_K": temperature_K,
-        "plating_potential_V": out.plating_potential_V,
-        "heat_generation_W": out.heat_generation_W,
-        "heat_reversible_W": out.heat_reversible_W,
-        "heat_mixing_W": out.heat_mixing_W,
-        "heat_cell_to_coolant_W": to_coolant_W,
-        "chemical_power_W": out.ocv_V * U["current_A"]
-        + out.heat_mixing_W
-        + out.heat_reversible_W,
-        "electrical_power_W": out.voltage_V * U["current_A"],
-        "stoichiometry_negative_surface": out.stoichiometry_negative_surface,
-        "stoichiometry_positive_surface": out.stoichiometry_positive_surface,
-        "stoichiometry_negative_mean": mean_n,
-        "stoichiometry_positive_mean": mean_p,
-        "stored_heat_J": X["heat_content_J"],
-    }
+    values, net_W = cell.outputs(cell.core)
+    y = cell.completed(values, net_W, cell.heat_J)
+    names = [v.name for v in cell.states]
     return model_from_expressions(
         spec.name,
-        interface,
-        states,
-        symbols=(t, x, u, p),
-        rhs=dict(zip(names, [dx, dy, *ds, dH], strict=True)),
-        outputs=outputs,
-        initial=dict(zip(names, initial, strict=True)),
-        relaxation=dict(zip(names, relaxation, strict=True)),
+        cell.interface,
+        cell.states,
+        symbols=(ca.MX.sym("t"), cell.x, cell.u, cell.p),
+        rhs=dict(zip(names, [*rates, net_W], strict=True)),
+        outputs={k: y[i] for i, k in enumerate(cell.interface.output_names)},
+        initial=dict(zip(names, cell.start, strict=True)),
+    )
+
+
+def cell_step_map(spec: SurrogateSpec, *, substep_s: float = LONGEST_STEP_S) -> StepMap:
+    """Return one step of the cell, for any step length.
+
+    The core advances first, linearly implicit and exact for the modes, at the
+    temperature of the step's start; the closure is evaluated once, at its end, and its
+    heat warms the cell over the step. So lithium, charge and energy are balanced
+    exactly, and a voltage found for a current is the one of the end of the step.
+
+    Args:
+        spec: The trained cell.
+        substep_s: A longer step is cut into equal substeps of at most this length. The
+            error of a step in time is first order: 0.2 mV rms at 2 s, 2 mV at 10 s.
+
+    Raises:
+        InterfaceError: The weights do not fit the equations.
+    """
+    cell, h = _Cell(spec), ca.MX.sym("h")
+    base, slope = core_step(
+        cell.ops,
+        spec.constants,
+        spec.tables,
+        cell.core,
+        temperature_K=cell.temperature_K,
+        h=h,
+    )
+    core = [b + s * cell.scaled_A for b, s in zip(base, slope, strict=True)]
+    values, net_W = cell.outputs(core)
+    time_s = heating_time(
+        cell.ops, spec.constants, conductance_W_per_K=cell.conductance, h=h
+    )
+    heat_J = cell.heat_J + time_s * net_W
+    mean_W = net_W * ca.if_else(h > 0.0, time_s / ca.if_else(h > 0.0, h, 1.0), 1.0)
+    y = cell.completed(values, mean_W, heat_J)
+    arguments = [cell.x, ca.MX.sym("t"), h, cell.u, cell.p]
+    step = ca.cse([ca.densify(ca.vertcat(*core, heat_J)), ca.densify(y)])
+
+    start = ca.vertcat(*cell.start)
+    values, net_W = cell.outputs(cell.core)
+    at_rest = ca.Function(
+        "outputs",
+        [cell.x, cell.u, cell.p],
+        [cell.completed(values, net_W, cell.heat_J)],
+    )
+    return StepMap(
+        name=spec.name,
+        interface=cell.interface,
+        memory=cell.states,
+        initialize=ca.Function(
+            f"{spec.name}_initialize",
+            [cell.u, cell.p],
+            [ca.densify(start), at_rest(start, cell.u, cell.p)],
+        ),
+        step=ca.Function(f"{spec.name}_step", arguments, step),
+        substep_s=substep_s,
     )

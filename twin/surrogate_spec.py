@@ -11,7 +11,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.particle import Particle
 from packtwin.twin.table import Table
 
 __all__ = ["SPEC_VERSION", "CellConstants", "SurrogateSpec", "load_spec", "save_spec"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 # What reading a file that is no spec may raise.
 _DAMAGE = (
     OSError,
@@ -35,6 +36,7 @@ _DAMAGE = (
     TypeError,
     SyntaxError,
     tokenize.TokenError,
+    RuntimeError,  # an encrypted or patched member
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -59,6 +61,10 @@ class CellConstants:
         reference_temperature_K: Temperature of the OCP tables.
         voltage_minimum_V: Lower end of the data sheet's window.
         voltage_maximum_V: Upper end of the data sheet's window.
+        negative_particle: Shells of the negative electrode's particle.
+        positive_particle: Shells of the positive electrode's particle.
+        mode_time_constants_s: Of the relaxing modes at the reference temperature.
+        mode_activation_kK: Arrhenius temperature of all of them, in 1000 K.
     """
 
     nominal_capacity_Ah: float
@@ -70,6 +76,10 @@ class CellConstants:
     positive_stoichiometry_full: float
     heat_capacity_J_per_K: float
     cooling_area_m2: float
+    negative_particle: Particle
+    positive_particle: Particle
+    mode_time_constants_s: tuple[float, ...]
+    mode_activation_kK: float
     reference_temperature_K: float = 298.15
     voltage_minimum_V: float = 2.5
     voltage_maximum_V: float = 4.2
@@ -86,7 +96,10 @@ class SurrogateSpec:
         tables: `ocp_negative_V`, `ocp_positive_V` over stoichiometry at the reference
             temperature, `entropy_negative_V_per_K`, `entropy_positive_V_per_K`;
             `temperature_K` over the heat content in J (0 at the reference
-            temperature) and its inverse `heat_content_J` over temperature.
+            temperature) and its inverse `heat_content_J` over temperature;
+            `flux_negative`, `flux_positive` (the particles' `phi` over stoichiometry)
+            and `diffusion_negative`, `diffusion_positive` (diffusivity over that at
+            the reference temperature, over temperature).
         weights: Learned arrays by name; see `packtwin.twin.surrogate`.
         provenance: Dataset fingerprint, seed, versions, command.
         certificate: What was certified; empty before.
@@ -102,17 +115,16 @@ class SurrogateSpec:
     @property
     def n_mode(self) -> int:
         """Number of relaxing modes."""
-        return len(self.weights["mode_log_time_constant"])
+        return len(self.constants.mode_time_constants_s)
 
 
 def save_spec(spec: SurrogateSpec, path: Path) -> None:
     """Write a spec as one npz file (arrays plus a JSON header), atomically."""
-    constants = {k: getattr(spec.constants, k) for k in CellConstants.__slots__}
     header = {
         "format": "packtwin SurrogateSpec",
         "version": SPEC_VERSION,
         "name": spec.name,
-        "constants": constants,
+        "constants": asdict(spec.constants),
         "tables": {k: [t.lower, t.upper] for k, t in spec.tables.items()},
         "provenance": spec.provenance,
         "certificate": spec.certificate,
@@ -143,10 +155,16 @@ def load_spec(path: Path) -> SurrogateSpec:
             "restore the shipped file."
         )
         raise InterfaceError(msg) from error
-    if header.get("version", 0) > SPEC_VERSION:
+    version = header.get("version", 0)
+    if version != SPEC_VERSION:
+        remedy = (
+            "install a newer packtwin"
+            if version > SPEC_VERSION
+            else "train the surrogate again"
+        )
         msg = (
-            f"`{path}` has spec version {header['version']}, this packtwin reads up "
-            f"to {SPEC_VERSION}; install a newer packtwin."
+            f"`{path}` has spec version {version}, this packtwin reads version "
+            f"{SPEC_VERSION}; {remedy}."
         )
         raise InterfaceError(msg)
     try:
@@ -163,9 +181,20 @@ def _assembled(header: dict[str, Any], arrays: dict[str, Array]) -> SurrogateSpe
     }
     return SurrogateSpec(
         name=header["name"],
-        constants=CellConstants(**header["constants"]),
+        constants=_constants(header["constants"]),
         tables=tables,
         weights={k.removeprefix("weight_"): v for k, v in arrays.items()},
         provenance=header["provenance"],
         certificate=header["certificate"],
     )
+
+
+def _constants(values: dict[str, Any]) -> CellConstants:
+    particles = {
+        key: Particle(
+            faces=tuple(values[key]["faces"]), rate_per_s=values[key]["rate_per_s"]
+        )
+        for key in ("negative_particle", "positive_particle")
+    }
+    times_s = tuple(values["mode_time_constants_s"])
+    return CellConstants(**{**values, **particles, "mode_time_constants_s": times_s})

@@ -11,14 +11,17 @@ from torch import Tensor, nn
 
 from packtwin.twin.surrogate import (
     CORRECTIONS,
-    cell_derivatives,
     cell_outputs,
-    mode_rates,
+    core_step,
+    heating_time,
+    potentials,
+    view_core,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.table import Table
+from packtwin.twin.trust import UNKNOWN_BOUND_V, UNKNOWN_DISTANCE
 
-__all__ = ["TorchOperations", "mode_scan", "torch_step"]
+__all__ = ["TorchOperations", "torch_step"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -36,13 +39,30 @@ class TorchOperations(nn.Module):
         self.weights = nn.ParameterDict(
             {k: nn.Parameter(torch.tensor(v, dtype=dtype)) for k, v in weights.items()}
         )
-        self._tables: dict[int, Tensor] = {}
+        self._tables: dict[int, tuple[Table, Tensor]] = {}
+        self._centre: Tensor | None = None
+        self._spread: Tensor | None = None
+
+    def normalise(self, centre: Tensor, spread: Tensor) -> None:
+        """Shift and scale the features before the network; `arrays` folds it in.
+
+        Args:
+            centre: Subtracted, shape `(feature,)`.
+            spread: Divided by, likewise.
+        """
+        self._centre, self._spread = centre.to(self._dtype), spread.to(self._dtype)
 
     def arrays(self) -> dict[str, Array]:
-        """Return the weights as float64 arrays."""
-        return {
+        """Return the weights as float64 arrays, for features as they are."""
+        weights = {
             k: v.detach().cpu().double().numpy().copy() for k, v in self.weights.items()
         }
+        if self._centre is not None and self._spread is not None:
+            matrix = weights["closure_matrix_0"] / self._spread.double().numpy()
+            bias = weights["closure_bias_0"]
+            weights["closure_matrix_0"] = matrix
+            weights["closure_bias_0"] = bias - matrix @ self._centre.double().numpy()
+        return weights
 
     def exp(self, x: Any) -> Any:
         """Return the exponential."""
@@ -56,86 +76,76 @@ class TorchOperations(nn.Module):
         """Return the inverse hyperbolic sine."""
         return torch.asinh(x)
 
+    def expm1(self, x: Any) -> Any:
+        """Return `exp(x) - 1`."""
+        return torch.expm1(x)
+
     def table(self, table: Table, x: Tensor) -> Tensor:
         """Evaluate a table."""
+        return self.table_with_slope(table, x)[0]
+
+    def table_with_slope(self, table: Table, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Evaluate a table and its derivative."""
         key = id(table)
         if key not in self._tables:
-            self._tables[key] = torch.tensor(table.coefficients, dtype=self._dtype)
+            coefficients = torch.tensor(table.coefficients, dtype=self._dtype)
+            self._tables[key] = (table, coefficients)
         s = (x - table.lower) * table.scale
         i = torch.clamp(torch.floor(s.detach()), 0, len(table.coefficients) - 1)
         w = s - i
-        c = self._tables[key][i.long()]
-        value: Tensor = c[..., 0] + w * (c[..., 1] + w * (c[..., 2] + w * c[..., 3]))
-        return value
+        c = self._tables[key][1][i.long()]
+        c0, c1, c2, c3 = c.unbind(-1)
+        slope = (c1 + w * (2.0 * c2 + w * (3.0 * c3))) * table.scale
+        return c0 + w * (c1 + w * (c2 + w * c3)), slope
 
     def weight(self, label: str) -> Tensor:
         """Return an array of learned numbers."""
         value: Tensor = self.weights[label]
         return value
 
-    def _network(self, label: str, features: list[Tensor]) -> Tensor:
-        z = _stack(features)
+    def _network(self, label: str, z: Tensor) -> Tensor:
         k = 0
         while f"{label}_matrix_{k}" in self.weights:
             if k:
-                z = z / torch.sqrt(1.0 + z * z)
-            z = z @ self.weights[f"{label}_matrix_{k}"].T
-            z = z + self.weights[f"{label}_bias_{k}"]
+                z = z * torch.rsqrt(1.0 + z * z)
+            weight = self.weights[f"{label}_matrix_{k}"]
+            z = nn.functional.linear(z, weight, self.weights[f"{label}_bias_{k}"])
             k += 1
         return z
-
-    def network(self, label: str, features: list[Tensor]) -> tuple[Tensor, ...]:
-        """Evaluate a network over the last axis of the stacked features."""
-        values: tuple[Tensor, ...] = self._network(label, features).unbind(-1)
-        return values
 
     def corrections(
         self, features: list[Tensor], excitation: list[Tensor]
     ) -> tuple[Tensor, ...]:
         """Return `W(features) e` by correction."""
-        flat, e = self._network("closure", features), _stack(excitation)
+        z = torch.stack(features, dim=-1)
+        if self._centre is not None and self._spread is not None:
+            z = (z - self._centre) / self._spread
+        flat = self._network("closure", z)
+        e = torch.stack(excitation, dim=-1)
         rows = flat.reshape(*flat.shape[:-1], len(CORRECTIONS), e.shape[-1])
         values: tuple[Tensor, ...] = (rows @ e[..., None])[..., 0].unbind(-1)
         return values
 
+    def bounds(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the bounds of voltage and plating potential."""
+        if "bound_factor" not in self.weights:
+            unknown = torch.full_like(features[0], UNKNOWN_BOUND_V)
+            return unknown, unknown
+        z = torch.stack(features, dim=-1)
+        bound_V = torch.exp(self._network("bound", z)) * self.weights["bound_factor"]
+        return bound_V[..., 0], bound_V[..., 1]
 
-def _stack(values: list[Tensor]) -> Tensor:
-    return torch.stack(values, dim=-1)
-
-
-def mode_scan(decay: Tensor, drive: Tensor, start: Tensor, chunk: int = 32) -> Tensor:
-    """Run `s_(j+1) = a_j s_j + (1 - a_j) i_j` for all modes, in chunks.
-
-    Within each chunk all chunks advance together, then the chunks are joined: about
-    `chunk + n / chunk` sequential operations instead of `n`.
-
-    Args:
-        decay: `a`, shape `(batch, n, n_mode)`.
-        drive: Mean C-rate of each step, shape `(batch, n)`.
-        start: Modes at the first sample, shape `(batch, n_mode)`.
-        chunk: Steps per chunk.
-
-    Returns:
-        Modes at all samples, shape `(batch, n + 1, n_mode)`.
-    """
-    batch, n, k = decay.shape
-    pad = -n % chunk
-    a = torch.nn.functional.pad(decay, (0, 0, 0, pad), value=1.0)
-    b = (1.0 - decay) * drive[..., None]
-    b = torch.nn.functional.pad(b, (0, 0, 0, pad))
-    a = a.reshape(batch, -1, chunk, k)
-    b = b.reshape(batch, -1, chunk, k)
-    local = [b[:, :, 0]]
-    for j in range(1, chunk):
-        local.append(a[:, :, j] * local[-1] + b[:, :, j])
-    inner = torch.stack(local, dim=2)
-    product = torch.cumprod(a, dim=2)
-    carry = [start]
-    for j in range(a.shape[1]):
-        carry.append(product[:, j, -1] * carry[-1] + inner[:, j, -1])
-    begins = torch.stack(carry[:-1], dim=1)
-    full = (inner + product * begins[:, :, None]).reshape(batch, -1, k)[:, :n]
-    return torch.cat([start[:, None], full], dim=1)
+    def distance(self, features: list[Tensor]) -> Tensor:
+        """Return the distance from the states learned from."""
+        if "guard_matrix" not in self.weights:
+            return torch.full_like(features[0], UNKNOWN_DISTANCE)
+        w, z = self.weights, torch.stack(features, dim=-1)
+        gap = nn.functional.linear(z, w["guard_matrix"], -w["guard_offset"])
+        gap = gap.reshape(*z.shape[:-1], -1, z.shape[-1])
+        likelihood = w["guard_constant"] - 0.5 * gap.square().sum(dim=-1)
+        low, high = w["guard_range"].unbind(-1)
+        value: Tensor = (-torch.logsumexp(likelihood, dim=-1) - low) / (high - low)
+        return value
 
 
 def torch_step(
@@ -151,54 +161,45 @@ def torch_step(
         u: Current, coolant temperature and heat-transfer coefficient, `(batch, 3)`.
 
     Returns:
-        Next state and `(batch, 3)`: voltage, plating potential and mean heat
-        generation.
+        Next state and `(batch, 6)`: voltage, plating potential, mean heat generation,
+        the two bounds and the distance.
     """
-    c, n = spec.constants, spec.n_mode
+    c, tables = spec.constants, spec.tables
+    current_A, coolant_K = u[:, 0], u[:, 1]
     conductance = u[:, 2] * c.cooling_area_m2
-
-    def rhs(s: Tensor) -> tuple[Tensor, Tensor]:
-        modes = list(s[:, 2 : 2 + n].unbind(-1))
-        temperature = ops.table(spec.tables["temperature_K"], s[:, -1])
-        rate = u[:, 0] / c.nominal_capacity_Ah
-        out = cell_outputs(
-            ops,
-            c,
-            spec.tables,
-            x=s[:, 0],
-            y=s[:, 1],
-            modes=modes,
-            temperature_K=temperature,
-            rate=rate,
-            current_A=u[:, 0],
-        )
-        rates = mode_rates(ops, c, n, s[:, 0], temperature)
-        dx, dy, ds = cell_derivatives(
-            c,
-            modes=modes,
-            rates=rates,
-            rate=rate,
-            scaled_current_A=u[:, 0],
-        )
-        dh = out.heat_generation_W - conductance * (temperature - u[:, 1])
-        values = [out.voltage_V, out.plating_potential_V, out.heat_generation_W]
-        return torch.stack([dx, dy, *ds, dh], dim=-1), torch.stack(values, dim=-1)
-
-    f, now = rhs(state)
-    now_K = ops.table(spec.tables["temperature_K"], state[:, -1])
-    rates = torch.stack(mode_rates(ops, c, n, state[:, 0], now_K), dim=-1)
-    zero = torch.zeros_like(state[:, :2])
-    warm = (conductance / c.heat_capacity_J_per_K)[:, None]
-    z = -h * torch.cat([zero, rates, warm], dim=-1)
-    small = torch.abs(z) < 1e-2
-    safe = torch.where(small, torch.ones_like(z), z)
-    series = torch.zeros_like(z)
-    for k in range(7, -1, -1):
-        series = series * z + 1.0 / float(np.prod(np.arange(1.0, k + 3)))
-    phi2 = torch.where(small, series, (torch.expm1(safe) / safe - 1.0) / safe)
-    d = h * phi2 * f
-    change, slope = torch.func.jvp(rhs, (state,), (d,))[1]
-    nxt = state + h * (f + change)
-    end = rhs(nxt)[1]
-    mean_heat = now[:, 2] + slope[:, 2]
-    return nxt, torch.stack([end[:, 0], end[:, 1], mean_heat], dim=-1)
+    temperature_K = ops.table(tables["temperature_K"], state[:, -1])
+    core = list(state[:, :-1].unbind(-1))
+    step = torch.full_like(current_A, h)
+    base, slope = core_step(ops, c, tables, core, temperature_K=temperature_K, h=step)
+    core = [b + s * current_A for b, s in zip(base, slope, strict=True)]
+    view = view_core(c, core)
+    known = potentials(
+        ops,
+        c,
+        tables,
+        view,
+        temperature_K=temperature_K,
+        scaled_current_A=current_A,
+    )
+    out = cell_outputs(
+        ops,
+        c,
+        view,
+        known,
+        temperature_K=temperature_K,
+        current_A=current_A,
+        scaled_current_A=current_A,
+    )
+    net_W = out.heat_generation_W - conductance * (temperature_K - coolant_K)
+    heat_J = state[:, -1] + net_W * heating_time(
+        ops, c, conductance_W_per_K=conductance, h=step
+    )
+    values = [
+        out.voltage_V,
+        out.plating_potential_V,
+        out.heat_generation_W,
+        out.voltage_bound_V,
+        out.plating_bound_V,
+        out.domain_distance,
+    ]
+    return torch.stack([*core, heat_J], dim=-1), torch.stack(values, dim=-1)

@@ -43,13 +43,18 @@ class Table:
 
     def casadi(self, x: Any) -> Any:
         """Evaluate at a scalar MX expression."""
+        return self.casadi_with_slope(x)[0]
+
+    def casadi_with_slope(self, x: Any) -> tuple[Any, Any]:
+        """Evaluate the table and its derivative at a scalar MX expression."""
         n = len(self.coefficients)
         s = (x - self.lower) * self.scale
         i = ca.fmin(ca.fmax(ca.floor(s), 0), n - 1)
         w = s - i
         flat = ca.MX(ca.DM(self.coefficients.reshape(-1)))
         c0, c1, c2, c3 = (flat[4 * i + k] for k in range(4))
-        return c0 + w * (c1 + w * (c2 + w * c3))
+        slope = (c1 + w * (2.0 * c2 + w * (3.0 * c3))) * self.scale
+        return c0 + w * (c1 + w * (c2 + w * c3)), slope
 
     def numpy(self, x: Array) -> Array:
         """Evaluate at an array."""

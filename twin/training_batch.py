@@ -1,9 +1,14 @@
-"""Runs as one batch of tensors, filtered modes, and the losses on them."""
+"""Runs as tensors: the core rolled once over all of them, and the losses on samples.
+
+Nothing learned moves the core, so its states along a run follow from the run's current
+and temperature alone. They are computed once; what is left of the training is a
+regression.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TypeAlias, final
 
 import numpy as np
@@ -12,143 +17,285 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from packtwin.twin.errors import TrainingError
-from packtwin.twin.surrogate import CellOutputs, cell_outputs, mode_rates
-from packtwin.twin.surrogate_spec import CellConstants, SurrogateSpec
-from packtwin.twin.surrogate_torch import TorchOperations, mode_scan
-from packtwin.twin.trajectory import Trajectory, count_charge
+from packtwin.twin.surrogate import (
+    CellOutputs,
+    CoreView,
+    Potentials,
+    cell_outputs,
+    closure_inputs,
+    core_step,
+    potentials,
+    view_core,
+)
+from packtwin.twin.surrogate_spec import SurrogateSpec
+from packtwin.twin.surrogate_torch import TorchOperations
+from packtwin.twin.trajectory import Trajectory
 
 __all__ = [
     "TrainingBatch",
     "evaluate",
-    "filter_modes",
+    "features_of",
     "make_batch",
     "output_losses",
-    "weighted",
+    "physics_loss",
+    "sample_losses",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
 
 # Standard deviations that make the residuals dimensionless: what "good" means.
 SCALES: dict[str, float] = {
-    "voltage_V": 0.005,
-    "plating_potential_V": 0.005,
-    "heat_irreversible_W": 0.05,
-    "heat_reversible_W": 0.05,
-    "stoichiometry_negative_surface": 0.02,
-    "stoichiometry_positive_surface": 0.02,
+    "voltage_V": 0.003,
+    "plating_potential_V": 0.003,
+    "heat_generation_W": 0.03,
 }
 LOSS_WEIGHTS: dict[str, float] = {
     "voltage_V": 1.0,
     "plating_potential_V": 1.0,
-    "heat_irreversible_W": 0.3,
-    "heat_reversible_W": 0.1,
-    "stoichiometry_negative_surface": 0.05,
-    "stoichiometry_positive_surface": 0.05,
+    "heat_generation_W": 0.3,
 }
+_ROBUST = 6.0  # scales up to which a residual counts squared, then linearly
+_VIEW = ("x", "x_middle", "x_outer", "y", "y_outer")
+_POTENTIALS = tuple(f.name for f in fields(Potentials))
+_COLUMNS = (
+    *_VIEW,
+    *_POTENTIALS,
+    "temperature_K",
+    "current_A",
+    *SCALES,
+    "balance_W",
+    "is_balanced",
+)
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingBatch:
-    """All runs padded to one length, as float32 tensors of shape `(run, n)`."""
+    """All runs, padded to one length.
+
+    Attributes:
+        step_s: Sampling step.
+        columns: float32, shape `(run, n, column)`: view, modes, potentials, targets.
+        is_learnable: Shape `(run, n)`.
+        coolant_K: Shape `(run, n)`.
+        conductance_W_per_K: Shape `(run,)`.
+        names: Of the columns.
+    """
 
     step_s: float
-    rate: Tensor
-    mean_rate: Tensor
-    x: Tensor
-    y: Tensor
-    temperature_K: Tensor
+    columns: Tensor
+    is_learnable: Tensor
     coolant_K: Tensor
     conductance_W_per_K: Tensor
-    is_valid: Tensor
-    targets: dict[str, Tensor] = field(default_factory=dict)
+    names: tuple[str, ...] = field(default=())
+
+    def at(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return named columns of rows of shape `(..., column)`."""
+        return dict(zip(self.names, rows.unbind(-1), strict=True))
 
 
-def make_batch(runs: Sequence[Trajectory], c: CellConstants) -> TrainingBatch:
-    """Return runs of one sampling step as one batch, the shorter ones padded."""
-    n = max(len(run.time_s) for run in runs)
+def make_batch(runs: Sequence[Trajectory], spec: SurrogateSpec) -> TrainingBatch:
+    """Return runs of one sampling step as one batch, the shorter ones padded.
+
+    The core of `spec` advances with the mean current of each step and the run's own
+    temperature, as the deployed step does with its own.
+    """
+    n, c = max(len(run.time_s) for run in runs), spec.constants
     steps = {round(float(run.time_s[1] - run.time_s[0]), 9) for run in runs}
     if len(steps) != 1:
         msg = f"Training runs must share one sampling step, got {sorted(steps)} s."
         raise TrainingError(msg)
+    step_s = steps.pop()
 
     def stack(values: list[Array]) -> Tensor:
         padded = [np.pad(v, (0, n - len(v)), mode="edge") for v in values]
-        return torch.tensor(np.stack(padded), dtype=torch.float32)
+        return torch.tensor(np.stack(padded))
 
-    counted = [count_charge(run, c) for run in runs]
-    valid = [
-        np.pad(run.is_valid.astype(float), (0, n - len(run.time_s))) for run in runs
+    learnable = [
+        np.pad(
+            run.is_valid if run.is_learnable is None else run.is_learnable,
+            (0, n - len(run.time_s)),
+        )
+        for run in runs
     ]
-    rate = stack([run.current_A / c.nominal_capacity_Ah for run in runs])
-    conductance = [
-        run.heat_transfer_coefficient_W_per_m2K * c.cooling_area_m2 for run in runs
-    ]
+    is_learnable = torch.tensor(np.stack(learnable))
+    temperature_K = stack([run.series["temperature_K"] for run in runs])
+    current_A = stack([run.current_A for run in runs])
+    coolant_K = stack([run.coolant_temperature_K for run in runs])
+    conductance = torch.tensor(
+        [run.heat_transfer_coefficient_W_per_m2K * c.cooling_area_m2 for run in runs]
+    )
+    known = {"temperature_K": temperature_K, "current_A": current_A}
+    for key in SCALES:
+        known[key] = stack([_target(run, key) for run in runs])
+    known |= _balance(
+        spec, known, coolant_K, conductance[:, None], step_s, is_learnable
+    )
+    start_soc = torch.tensor([run.start_soc for run in runs])
+    names = (*_COLUMNS, *(f"mode_{k + 1}" for k in range(spec.n_mode)))
+    columns = torch.empty((len(runs), n, len(names)), dtype=torch.float32)
+    for key, value in known.items():
+        columns[..., names.index(key)] = value.float()
+    _roll_core(spec, columns, names, (start_soc, current_A, temperature_K, step_s))
     return TrainingBatch(
-        step_s=steps.pop(),
-        rate=rate,
-        mean_rate=0.5 * (rate[:, 1:] + rate[:, :-1]),
-        x=stack([x for x, _ in counted]),
-        y=stack([y for _, y in counted]),
-        temperature_K=stack([run.series["temperature_K"] for run in runs]),
-        coolant_K=stack([run.coolant_temperature_K for run in runs]),
-        conductance_W_per_K=torch.tensor(conductance, dtype=torch.float32),
-        is_valid=torch.tensor(np.stack(valid), dtype=torch.bool),
-        targets={key: stack([run.series[key] for run in runs]) for key in SCALES},
+        step_s=step_s,
+        columns=columns,
+        is_learnable=is_learnable,
+        coolant_K=coolant_K.float(),
+        conductance_W_per_K=conductance.float(),
+        names=names,
     )
 
 
-def filter_modes(
-    ops: TorchOperations, c: CellConstants, n: int, b: TrainingBatch
-) -> Tensor:
-    """Return the modes of all runs at all samples, driven by the true temperature."""
-    mid_x = 0.5 * (b.x[:, 1:] + b.x[:, :-1])
-    mid_T = 0.5 * (b.temperature_K[:, 1:] + b.temperature_K[:, :-1])
-    rates = torch.stack(mode_rates(ops, c, n, mid_x, mid_T), dim=-1)
-    decay = torch.exp(-b.step_s * rates)
-    return mode_scan(decay, b.mean_rate, torch.zeros(len(b.x), n))
+def _target(run: Trajectory, key: str) -> Array:
+    if key == "heat_generation_W":
+        total: Array = run.series["heat_irreversible_W"]
+        return total + run.series["heat_reversible_W"]
+    return run.series[key]
+
+
+@torch.no_grad()
+def _balance(
+    spec: SurrogateSpec,
+    known: dict[str, Tensor],
+    coolant_K: Tensor,
+    conductance: Tensor,
+    step_s: float,
+    is_learnable: Tensor,
+) -> dict[str, Tensor]:
+    """Return the heat that the recorded temperatures imply, where current is held.
+
+    The discrete energy balance over two steps, `dH/dt + h A (T - T_coolant)`.
+    """
+    ops = TorchOperations({})
+    temperature_K, current_A = known["temperature_K"], known["current_A"]
+    heat_J = ops.table(spec.tables["heat_content_J"], temperature_K)
+    implied_W = conductance * (temperature_K - coolant_K)
+    implied_W[:, 1:-1] += (heat_J[:, 2:] - heat_J[:, :-2]) / (2.0 * step_s)
+    is_held = torch.zeros_like(is_learnable)
+    change_A = current_A.diff(dim=1).abs() < 1e-9
+    is_held[:, 1:-1] = change_A[:, 1:] & change_A[:, :-1] & is_learnable[:, 2:]
+    return {"balance_W": implied_W, "is_balanced": is_held.double()}
+
+
+@torch.no_grad()
+def _roll_core(
+    spec: SurrogateSpec,
+    columns: Tensor,
+    names: tuple[str, ...],
+    driven: tuple[Tensor, Tensor, Tensor, float],
+) -> None:
+    """Fill in views and potentials at all samples."""
+    start_soc, current_A, temperature_K, step_s = driven
+    c, tables, ops = spec.constants, spec.tables, TorchOperations({})
+    ends = (
+        (c.negative_stoichiometry_empty, c.negative_stoichiometry_full),
+        (c.positive_stoichiometry_empty, c.positive_stoichiometry_full),
+    )
+    x, y = (empty + start_soc * (full - empty) for empty, full in ends)
+    shells = (c.negative_particle.n_shell, c.positive_particle.n_shell)
+    zero = torch.zeros_like(x)
+    core = [x] * shells[0] + [y] * shells[1] + [zero] * spec.n_mode
+    h = torch.full_like(x, step_s)
+    mean_A = 0.5 * (current_A[:, 1:] + current_A[:, :-1])
+    first = names.index("mode_1") if spec.n_mode else len(names)
+    at = [names.index(key) for key in (*_VIEW, *_POTENTIALS)]
+    for j in range(current_A.shape[1]):
+        if j:
+            base, slope = core_step(
+                ops, c, tables, core, temperature_K=temperature_K[:, j - 1], h=h
+            )
+            core = [b + s * mean_A[:, j - 1] for b, s in zip(base, slope, strict=True)]
+        view = view_core(c, core)
+        known = potentials(
+            ops,
+            c,
+            tables,
+            view,
+            temperature_K=temperature_K[:, j],
+            scaled_current_A=current_A[:, j],
+        )
+        values = [getattr(view, k) for k in _VIEW]
+        values += [getattr(known, k) for k in _POTENTIALS]
+        columns[:, j, at] = torch.stack(values, dim=-1).float()
+        if view.modes:
+            columns[:, j, first:] = torch.stack(view.modes, dim=-1).float()
+
+
+def _seen(spec: SurrogateSpec, known: dict[str, Tensor]) -> tuple[CoreView, Potentials]:
+    modes = [known[f"mode_{k + 1}"] for k in range(spec.n_mode)]
+    return (
+        CoreView(**{k: known[k] for k in _VIEW}, modes=modes),
+        Potentials(**{k: known[k] for k in _POTENTIALS}),
+    )
 
 
 def evaluate(
     ops: TorchOperations,
     spec: SurrogateSpec,
+    known: dict[str, Tensor],
     *,
-    x: Tensor,
-    y: Tensor,
-    modes: Tensor,
-    temperature_K: Tensor,
-    rate: Tensor,
+    temperature_K: Tensor | None = None,
 ) -> CellOutputs:
-    """Return the cell's outputs for tensors of one shape, modes on the last axis."""
+    """Return the cell's outputs for named columns of one shape.
+
+    Args:
+        ops: Back end with the weights.
+        spec: The surrogate.
+        known: Columns of a `TrainingBatch`.
+        temperature_K: In place of the recorded temperature.
+    """
+    if temperature_K is None:
+        temperature_K = known["temperature_K"]
     return cell_outputs(
         ops,
         spec.constants,
-        spec.tables,
-        x=x,
-        y=y,
-        modes=list(modes.unbind(-1)),
+        *_seen(spec, known),
         temperature_K=temperature_K,
-        rate=rate,
-        current_A=rate * spec.constants.nominal_capacity_Ah,
+        current_A=known["current_A"],
+        scaled_current_A=known["current_A"],
     )
 
 
-def output_losses(
-    out: CellOutputs, targets: dict[str, Tensor], weight: Tensor
-) -> dict[str, Tensor]:
-    """Return robust mean losses by output, plus the physics terms."""
-    losses = {}
+@torch.no_grad()
+def features_of(
+    ops: TorchOperations, spec: SurrogateSpec, known: dict[str, Tensor]
+) -> Tensor:
+    """Return the features that the network sees, shape `(..., feature)`."""
+    given = closure_inputs(
+        ops,
+        spec.constants,
+        *_seen(spec, known),
+        temperature_K=known["temperature_K"],
+        scaled_current_A=known["current_A"],
+    )
+    return torch.stack(given.features, dim=-1)
+
+
+def output_losses(out: CellOutputs, known: dict[str, Tensor]) -> Tensor:
+    """Return the weighted sum of the robust mean losses of all outputs."""
+    return sample_losses(out, known).mean()
+
+
+def sample_losses(out: CellOutputs, known: dict[str, Tensor]) -> Tensor:
+    """Return the weighted sum of the robust losses of all outputs, by sample."""
+    losses = []
     for key, scale in SCALES.items():
-        r = (getattr(out, key) - targets[key]) / scale
-        # Quadratic to six scales, then linear, so that no single run dominates.
-        losses[key] = (weight * (torch.sqrt(1.0 + r * r / 36.0) - 1.0) * 72.0).mean()
-    # Second law: irreversible heat is not negative.
-    negative = torch.relu(-out.heat_irreversible_W) / SCALES["heat_irreversible_W"]
-    losses["second_law"] = (weight * negative**2).mean()
-    return losses
+        r = (getattr(out, key) - known[key]) / (scale * _ROBUST)
+        robust = 2.0 * _ROBUST**2 * (torch.sqrt(1.0 + r * r) - 1.0)
+        losses.append(LOSS_WEIGHTS[key] * robust)
+    return torch.stack(losses).sum(dim=0)
 
 
-def weighted(losses: dict[str, Tensor]) -> Tensor:
-    """Return the sum of the losses with their weights."""
-    terms = [LOSS_WEIGHTS.get(key, 0.1) * loss for key, loss in losses.items()]
-    return torch.stack(terms).sum()
+def physics_loss(out: CellOutputs, known: dict[str, Tensor]) -> Tensor:
+    """Return the residuals of the laws of thermodynamics.
+
+    First law: the heat generated is the heat that the temperatures imply (`_balance`).
+    Second law: irreversible heat is not negative.
+    """
+    scale = SCALES["heat_generation_W"]
+    gap = known["is_balanced"] * (out.heat_generation_W - known["balance_W"])
+    r = gap / (scale * _ROBUST)
+    first = 2.0 * _ROBUST**2 * (torch.sqrt(1.0 + r * r) - 1.0)
+    second = (torch.relu(-out.heat_irreversible_W) / scale).square()
+    return first.mean() + second.mean()

@@ -13,15 +13,11 @@ from torchdiffeq import odeint
 from packtwin.twin.errors import TrainingError
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
-from packtwin.twin.training_batch import (
-    TrainingBatch,
-    evaluate,
-    filter_modes,
-    output_losses,
-    weighted,
-)
+from packtwin.twin.training_batch import TrainingBatch, evaluate, output_losses
 
 __all__ = ["RolloutPlan", "fit_rollouts"]
+
+_WINDOWS = 256  # per iteration
 
 
 @final
@@ -46,19 +42,23 @@ def fit_rollouts(
 
     torchdiffeq's RK4 is the 3/8 rule: three samples a step put its stages on samples.
     """
-    length = min(round(plan.window_s / b.step_s), b.rate.shape[1] - 1)
+    length = min(round(plan.window_s / b.step_s), b.is_learnable.shape[1] - 1)
     length -= length % 3
-    whole = b.is_valid.float().unfold(1, length + 1, 1).min(dim=-1).values
-    run_index, begin_index = torch.nonzero(whole, as_tuple=True)
-    if plan.iterations == 0 or len(run_index) == 0 or length < 3:
+    if plan.iterations == 0 or length < 3:
+        return float("nan")
+    ends = b.is_learnable.long().cumprod(dim=1).sum(dim=1) - length
+    runs = torch.nonzero(ends > 0)[:, 0]
+    if not len(runs):
         return float("nan")
     generator = torch.Generator().manual_seed(plan.seed)
     optimizer = torch.optim.Adam(ops.parameters(), lr=plan.learning_rate)
     offsets = torch.arange(length + 1)
     value = float("nan")
     for iteration in range(plan.iterations):
-        pick = torch.randint(len(run_index), (256,), generator=generator)
-        row, column = run_index[pick][:, None], begin_index[pick][:, None] + offsets
+        pick = runs[torch.randint(len(runs), (_WINDOWS,), generator=generator)]
+        share = torch.rand(_WINDOWS, generator=generator)
+        begin = (share * ends[pick]).long()
+        row, column = pick[:, None], begin[:, None] + offsets
         total, value = _rollout_loss(ops, spec, b, row, column)
         if not torch.isfinite(total):
             msg = f"The rollouts diverged at iteration {iteration}."
@@ -78,40 +78,29 @@ def _rollout_loss(
     row: Tensor,
     column: Tensor,
 ) -> tuple[Tensor, float]:
-    c = spec.constants
-    known = {
-        "x": b.x[row, column],
-        "y": b.y[row, column],
-        "modes": filter_modes(ops, c, spec.n_mode, b)[row, column],
-        "rate": b.rate[row, column],
-    }
+    rows = b.columns[row, column]
+    known = b.at(rows)
     coolant, conductance = b.coolant_K[row, column], b.conductance_W_per_K[row[:, 0]]
-
-    to_temperature, to_heat = (
-        spec.tables["temperature_K"],
-        spec.tables["heat_content_J"],
-    )
+    to_temperature = spec.tables["temperature_K"]
 
     def derivative(t: Tensor, heat_content: Tensor) -> Tensor:
         j = round(float(t) / b.step_s)
-        now = {k: v[:, j] for k, v in known.items()}
+        now = b.at(rows[:, j])
         temperature = ops.table(to_temperature, heat_content)
-        out = evaluate(ops, spec, temperature_K=temperature, **now)
+        out = evaluate(ops, spec, now, temperature_K=temperature)
         loss_W = conductance * (temperature - coolant[:, j])
         net: Tensor = out.heat_generation_W - loss_W
         return net
 
-    truth = b.temperature_K[row, column]
-    start = ops.table(to_heat, truth[:, 0])
+    truth = known["temperature_K"]
+    start = ops.table(spec.tables["heat_content_J"], truth[:, 0])
     grid_s = torch.arange(0, column.shape[1], 3).float() * b.step_s
     rolled = ops.table(
         to_temperature, odeint(derivative, start, grid_s, method="rk4").T
     )
     error = rolled - truth[:, ::3]
     even = {k: v[:, ::3] for k, v in known.items()}
-    out = evaluate(ops, spec, temperature_K=rolled, **even)
-    targets = {k: v[row, column][:, ::3] for k, v in b.targets.items()}
-    losses = output_losses(out, targets, torch.ones_like(rolled))
-    # The discrete heat balance over the window, in units of 0.1 K.
-    total = (error / 0.1).square().mean() + weighted(losses)
+    out = evaluate(ops, spec, even, temperature_K=rolled)
+    # The discrete heat balance over the window, in units of 0.02 K.
+    total = (error / 0.02).square().mean() + output_losses(out, even)
     return total, float(error.detach().square().mean().sqrt())

@@ -32,6 +32,8 @@ class Trajectory:
         start_soc: State of charge at the first sample, at rest.
         series: Recorded outputs by name, each of shape `(n,)`.
         is_valid: Samples inside the voltage window, before the first limit.
+        is_learnable: Samples to learn from: also those beyond the window that are
+            physical. By default the valid ones.
         labels: What the run is (kind, C-rate, temperature), for tables.
     """
 
@@ -43,6 +45,7 @@ class Trajectory:
     start_soc: float
     series: dict[str, Array]
     is_valid: NDArray[np.bool_]
+    is_learnable: NDArray[np.bool_] | None = None
     labels: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,8 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from packtwin.twin.integrate import integrate
-from packtwin.twin.surrogate_model import cell_model
+from packtwin.twin.surrogate_model import cell_step_map
 
 N_POINT = 10_000
 
@@ -17,11 +16,13 @@ def random_points(spec, seed=0):
     rng = np.random.default_rng(seed)
     c, n = spec.constants, spec.n_mode
     x = rng.uniform(
-        c.negative_stoichiometry_empty, c.negative_stoichiometry_full, N_POINT
+        c.negative_stoichiometry_empty, c.negative_stoichiometry_full, (N_POINT, 1)
     )
     y = rng.uniform(
-        c.positive_stoichiometry_full, c.positive_stoichiometry_empty, N_POINT
+        c.positive_stoichiometry_full, c.positive_stoichiometry_empty, (N_POINT, 1)
     )
+    x = x + rng.normal(0.0, 0.03, (N_POINT, c.negative_particle.n_shell))
+    y = y + rng.normal(0.0, 0.03, (N_POINT, c.positive_particle.n_shell))
     modes = rng.uniform(-2.0, 2.0, (N_POINT, n))
     heat = rng.uniform(-1500.0, 2000.0, N_POINT)
     state = np.column_stack([x, y, modes, heat])
@@ -41,7 +42,7 @@ def test_torch_step_equals_the_casadi_step(synthetic_spec, h):
     torch = pytest.importorskip("torch")
     from packtwin.twin.surrogate_torch import TorchOperations, torch_step
 
-    step_map = integrate(cell_model(synthetic_spec), "exponential")
+    step_map = cell_step_map(synthetic_spec)
     state, u, p = random_points(synthetic_spec)
     ops = TorchOperations(synthetic_spec.weights)
     with torch.no_grad():
@@ -52,7 +53,14 @@ def test_torch_step_equals_the_casadi_step(synthetic_spec, h):
     names = step_map.interface.output_names
     columns = [
         names.index(k)
-        for k in ("voltage_V", "plating_potential_V", "heat_generation_W")
+        for k in (
+            "voltage_V",
+            "plating_potential_V",
+            "heat_generation_W",
+            "voltage_bound_V",
+            "plating_bound_V",
+            "domain_distance",
+        )
     ]
     scale = 1.0 + np.abs(want_x.full().T)
     assert (np.abs(got_x.numpy() - want_x.full().T) / scale).max() <= 1e-12
@@ -61,7 +69,7 @@ def test_torch_step_equals_the_casadi_step(synthetic_spec, h):
 
 @pytest.mark.fmu
 def test_compiled_c_step_equals_the_casadi_step(synthetic_spec, tmp_path):
-    step_map = integrate(cell_model(synthetic_spec), "exponential")
+    step_map = cell_step_map(synthetic_spec)
     source = tmp_path / "cell.c"
     source.write_text(step_map.c_code().source)
     library_path = tmp_path / "cell.so"

@@ -11,10 +11,13 @@ def test_every_cycle_and_rate_at_every_temperature() -> None:
     cycles = {"ramp": (np.arange(11.0), np.linspace(0.0, 5.0, 11))}
     requests = evaluation_requests(cell, cycles)
     plan = Evaluation()
-    assert len(requests) == 4 * (1 + 2 * len(plan.c_rates))
+    places, warm = len(plan.temperatures_K), 3  # fast charges where it is warm
+    assert len(requests) == places * (1 + 2 * len(plan.c_rates)) + warm
     assert len({r.name for r in requests}) == len(requests)
     for request in requests:
         assert np.all(request.coolant_temperature_K == request.start_temperature_K)
     charges = [r for r in requests if r.kind == "constant_charge"]
     assert all(r.start_soc == 0.1 and r.current_A.min() < 0 for r in charges)
-    assert max(abs(r.current_A).max() for r in requests) == 10.0
+    assert max(r.current_A.max() for r in requests) == 10.0
+    fast = [r for r in requests if r.current_A.min() == -15.0]
+    assert [r.start_temperature_K for r in fast] == [293.15, 308.15, 318.15]

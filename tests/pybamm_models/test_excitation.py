@@ -46,6 +46,21 @@ def test_requests_stay_in_their_bounds(seed: int, n_runs: int, duration_s: int) 
         assert soc.max() < 1.05
 
 
+def test_pulses_start_anywhere_and_go_to_the_largest_rate() -> None:
+    requests = design_requests(CELL, Design(n_runs=1, n_deep=0, n_pulse=200, seed=4))
+    pulses = [r for r in requests if r.kind == "pulse"]
+    assert len(pulses) == 200
+    socs = np.array([r.start_soc for r in pulses])
+    assert (socs.min(), socs.max()) == (
+        pytest.approx(0.0, abs=0.03),
+        pytest.approx(1.0, abs=0.03),
+    )
+    extremes_A = np.array([(r.current_A.min(), r.current_A.max()) for r in pulses])
+    assert -15.0 <= extremes_A.min() < -14.0
+    assert 14.0 < extremes_A.max() <= 15.0
+    assert all(r.time_s[-1] == 100.0 for r in pulses)
+
+
 def test_same_seed_gives_same_currents() -> None:
     first, second = (
         design_requests(CELL, Design(n_runs=6, n_deep=2, seed=5)) for _ in range(2)

@@ -28,6 +28,17 @@ SERIES = (
 )
 
 
+def diffusion(rate_per_s: float) -> SimpleNamespace:
+    grid = np.linspace(0.0, 1.0, 201)
+    return SimpleNamespace(
+        stoichiometry=grid,
+        phi=grid**2,
+        rate_per_s=rate_per_s,
+        temperature_K=np.array([233.15, 298.15, 363.15]),
+        factor=np.array([0.5, 1.0, 1.5]),
+    )
+
+
 def facts() -> SimpleNamespace:
     grid = np.linspace(0.01, 0.95, 2001)
     return SimpleNamespace(
@@ -48,6 +59,8 @@ def facts() -> SimpleNamespace:
         heat_capacity_J_per_K=60.0,
         heat_capacity_temperature_K=np.array([253.15, 353.15]),
         heat_capacity_table_J_per_K=np.array([60.0, 60.0]),
+        negative_diffusion=diffusion(1e-3),
+        positive_diffusion=diffusion(2e-3),
     )
 
 
@@ -91,6 +104,13 @@ def test_constants_and_tables_are_the_facts() -> None:
     tables = cell_tables(facts())
     x = np.linspace(0.02, 0.94, 7)
     np.testing.assert_allclose(tables["ocp_negative_V"].numpy(x), 0.3 - 0.2 * x)
+    assert c.positive_particle.rate_per_s == 2e-3
+    assert sum(c.negative_particle.shares) == pytest.approx(1.0, rel=1e-14)
+    np.testing.assert_allclose(tables["flux_negative"].numpy(x), x**2, atol=1e-5)
+    kelvin = np.array([250.0, 298.15, 310.0])
+    np.testing.assert_allclose(
+        tables["diffusion_positive"].numpy(kelvin), 1.0 + (kelvin - 298.15) / 130.0
+    )
     np.testing.assert_allclose(
         tables["entropy_positive_V_per_K"].numpy(x), -1e-4 * x, atol=1e-15
     )

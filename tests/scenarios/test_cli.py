@@ -35,15 +35,15 @@ name = "lg_m50_chen2020"
 [dataset]
 n_run = 3
 n_deep = 0
+n_pulse = 0
 duration_s = 90
 temperature_minimum_K = 293.15
 [training]
-n_mode = 3
 hidden = [8]
 iterations = 30
 rollout_iterations = 2
 rollout_window_s = 30.0
-samples = 20
+batch_size = 256
 [certification]
 cycles = ["hop.csv"]
 temperatures_K = [298.15]
@@ -405,7 +405,7 @@ def test_retraining_goes_from_nothing_to_a_report_and_resumes(tmp_path: Path) ->
     packtwin("train", path, "--out", out)
     packtwin("certify", path, "--out", out)
     spec = load_spec(out / "surrogate" / "certified.npz")
-    assert spec.certificate["held_out_runs"] == 3
+    assert spec.certificate["held_out_runs"] == 4
     assert spec.certificate == json.loads((out / "certificate.json").read_text())
     # Killed after the training: it is kept.
     result = packtwin("run", path, "--out", out, "--retrain")

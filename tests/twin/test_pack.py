@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from packtwin.twin.component import StepMapComponent, ticks
-from packtwin.twin.integrate import integrate
 from packtwin.twin.pack import PackLayout, pack_step_map
 from packtwin.twin.step_map import StepStatus
-from packtwin.twin.surrogate_model import cell_model
+from packtwin.twin.surrogate_model import cell_step_map
 
 LAYOUT = PackLayout(n_series=96, n_parallel=31, start_soc=0.6)
 
@@ -67,7 +66,7 @@ def test_energy_of_the_pack_balances(pack, synthetic_spec):
         away += y["heat_cell_to_coolant_W"]
         throughput += abs(y["power_W"])
     memory = bench.component.save()
-    n = synthetic_spec.n_mode + 3
+    n = len(cell_step_map(synthetic_spec).memory)
     heat = memory[n - 1 : 3 * n : n]
     stored = LAYOUT.n_parallel * (94 * heat[0] + heat[1] + heat[2])
     assert abs(chemical - electrical - away - stored) <= 1e-9 * throughput
@@ -184,7 +183,7 @@ def test_mean_cell_of_the_pack_is_the_cell(pack, synthetic_spec):
         interconnect_resistance_Ohm=0.0,
         start_soc=0.6,
     )
-    cell = integrate(cell_model(synthetic_spec), "exponential")
+    cell = cell_step_map(synthetic_spec)
     u = np.array([3.0, LAYOUT.start_temperature_K, 20.0])
     p = np.array([0.6, LAYOUT.start_temperature_K, 1.0, 0.0])
     memory, _ = cell.start(u, p)

@@ -4,69 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from packtwin.twin.certificate import CertificateTargets, certify, run_errors
 from packtwin.twin.errors import CertificateError, TrainingError
 from packtwin.twin.rollout import Roller
-from packtwin.twin.surrogate_torch import mode_scan
 from packtwin.twin.training import TrainingConfig, train_surrogate
-from packtwin.twin.trajectory import Trajectory, count_charge
-
-KEYS = (
-    "voltage_V",
-    "ocv_V",
-    "soc",
-    "temperature_K",
-    "plating_potential_V",
-    "heat_irreversible_W",
-    "heat_reversible_W",
-    "stoichiometry_negative_surface",
-    "stoichiometry_positive_surface",
-)
-
-
-def made_run(spec, seed, n=400):
-    """A run of levels answered by `spec` itself."""
-    rng = np.random.default_rng(seed)
-    time_s = np.arange(n, dtype=float)
-    levels = np.repeat(rng.uniform(-5.0, 8.0, n // 20 + 1), 20)[:n]
-    levels[0] = 0.0
-    start_K = rng.uniform(275.0, 310.0)
-    run = Trajectory(
-        name=f"made_{seed}",
-        time_s=time_s,
-        current_A=levels,
-        coolant_temperature_K=np.full(n, start_K),
-        heat_transfer_coefficient_W_per_m2K=30.0,
-        start_soc=rng.uniform(0.4, 0.8),
-        series={"temperature_K": np.full(n, start_K)},
-        is_valid=np.ones(n, dtype=bool),
-        labels={"kind": "levels", "nominal_capacity_Ah": 5.0},
-    )
-    out = Roller(spec).follow(run)
-    # The recorded heats are those at the samples, from current and outputs.
-    out["heat_irreversible_W"] = out["heat_mixing_W"] + levels * (
-        out["ocv_V"] - out["voltage_V"]
-    )
-    return replace(run, series={key: out[key] for key in KEYS})
+from packtwin.twin.trajectory import count_charge
+from tests.twin.made_runs import made_run
 
 
 @pytest.fixture(scope="module")
 def runs(synthetic_spec):
     return [made_run(synthetic_spec, seed) for seed in range(6)]
-
-
-def test_chunked_scan_equals_the_plain_recursion():
-    generator = torch.Generator().manual_seed(0)
-    decay = torch.rand(3, 101, 4, generator=generator, dtype=torch.float64)
-    drive = torch.randn(3, 101, generator=generator, dtype=torch.float64)
-    state = torch.randn(3, 4, generator=generator, dtype=torch.float64)
-    got = mode_scan(decay, drive, state, chunk=16)
-    for j in range(101):
-        a = decay[:, j]
-        state = a * state + (1.0 - a) * drive[:, j, None]
-        torch.testing.assert_close(got[:, j + 1], state, rtol=1e-12, atol=1e-12)
 
 
 def test_the_surrogate_that_made_the_runs_has_no_error(synthetic_spec, runs):
@@ -86,11 +35,10 @@ def test_rolled_stoichiometries_are_counted_charge(synthetic_spec, runs):
 def train(synthetic_spec, runs, **changes):
     config = TrainingConfig(
         **{
-            "n_mode": 4,
             "hidden": (8,),
-            "iterations": 150,
+            "iterations": 200,
+            "batch_size": 512,
             "rollout_iterations": 4,
-            "samples": 40,
             "seed": 3,
             **changes,
         }
@@ -112,6 +60,18 @@ def test_same_seed_gives_the_same_weights(synthetic_spec, runs):
     a, b = (train(synthetic_spec, runs[:3], iterations=10) for _ in range(2))
     for key, value in a.weights.items():
         assert np.array_equal(value, b.weights[key])
+
+
+def test_divergence_is_told_with_iteration_and_loss(synthetic_spec, runs):
+    with pytest.raises(TrainingError, match=r"diverged at iteration \d+ \(loss nan"):
+        train(synthetic_spec, runs[:3], learning_rate=1e38)
+
+
+def test_the_gradient_of_the_physics_residual_is_balanced(synthetic_spec, runs):
+    spec = train(synthetic_spec, runs[:3], iterations=10, rollout_iterations=0)
+    (ratio,) = spec.provenance["gradient_ratio_before_balancing"]
+    share = TrainingConfig().physics_share
+    assert spec.provenance["physics_weight"] == pytest.approx(share / ratio, rel=1e-3)
 
 
 def test_no_runs_is_refused(synthetic_spec):
@@ -168,12 +128,17 @@ def test_strict_certificate_is_refused_with_the_missed_target(synthetic_spec, ru
     untrained = train(synthetic_spec, runs[:3], iterations=2, rollout_iterations=0)
     start_K = [run.series["temperature_K"][0] for run in runs]
     targets = CertificateTargets(cold_below_K=float(np.median(start_K)))
+    fast = {"kind": "constant_charge", "c_rate": 3.0}
+    warmest = int(np.argmax(start_K))
+    labelled = [
+        replace(run, labels=fast) if k == warmest else run for k, run in enumerate(runs)
+    ]
     with pytest.raises(CertificateError, match=r"refused: mean rms of voltage_V"):
-        certify(untrained, runs, strict=True, targets=targets)
+        certify(untrained, labelled, strict=True, targets=targets)
 
 
 def test_strict_certificate_needs_evidence_for_every_target(synthetic_spec, runs):
-    with pytest.raises(CertificateError, match="speak about 4 of 5 targets"):
+    with pytest.raises(CertificateError, match="speak about 5 of 7 targets"):
         certify(synthetic_spec, runs, strict=True)
 
 

@@ -1,0 +1,236 @@
+"""`packtwin bench trust`: whether the shipped cell's bounds and guard keep their word.
+
+The truth is the DFN with lumped heat on the cell's own mesh. Nothing here was trained
+on or calibrated with; the guard's threshold is the one in the shipped file. Runs are
+kept in `runs/bench/trust` and solved once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+from packtwin.scenarios.adapters import trajectory
+from packtwin.scenarios.bench import BenchOptions, BenchRow, at_least, at_most
+from packtwin.scenarios.catalogue import find_path
+from packtwin.twin.coverage import (
+    BOUNDED,
+    Coverage,
+    TrustedRun,
+    coverage_by_bin,
+    coverage_of,
+    follow_runs,
+    judge_guard,
+)
+from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec
+
+if TYPE_CHECKING:
+    from packtwin.pybamm_models.cells import Cell
+    from packtwin.pybamm_models.excitation import Design
+
+__all__ = ["PARTS", "SEEDS", "rows"]
+
+Progress: TypeAlias = Callable[[float, str], None]
+
+CELL = "lg_m50_oregan2022"
+FOLDER = Path("runs/bench/trust")
+PARTS = ("exchangeable", "shifted", "guard")
+SEEDS = {"exchangeable": 101, "hot": 103, "fast": 104}
+_SIZE, _QUICK = 1.0, 0.02
+_NOISE_A = 0.05
+_HOT_K, _HOTTEST_K, _FASTEST = 318.15, 333.15, 4.0
+_BINS = {
+    "temperature_K": (253.15, 273.15, 283.15, 293.15, 303.15, 313.15, 353.15),
+    "c_rate": (-9.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 9.0),
+    "soc": (-0.1, 0.1, 0.25, 0.5, 0.75, 0.9, 1.1),
+}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Set:
+    """Runs to solve: for which cell, by which design, with which noise."""
+
+    cell: Cell
+    design: Design
+    noise_A: float = 0.0
+
+
+def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
+    """Measure the chosen parts and return one row per figure."""
+    parts = options.only or PARTS
+    spec = load_spec(find_path("surrogate", CELL))
+    sets = _sets(_QUICK if options.is_quick else _SIZE)
+    wanted = [
+        name
+        for name in sets
+        if (name == "exchangeable" and {"exchangeable", "guard"} & set(parts))
+        or (name != "exchangeable" and {"shifted", "guard"} & set(parts))
+    ]
+    followed: dict[str, list[TrustedRun]] = {}
+    for k, name in enumerate(wanted):
+        followed[name] = _followed(
+            spec, name, sets[name], _part(progress, k / len(wanted), len(wanted))
+        )
+    found: list[BenchRow] = []
+    if "exchangeable" in parts:
+        found += _exchangeable_rows(followed["exchangeable"])
+    if "shifted" in parts:
+        for name in wanted:
+            if name != "exchangeable":
+                found += _shifted_rows(name, followed[name])
+    if "guard" in parts:
+        stress = [run for name in wanted for run in followed[name]]
+        found += _guard_rows(followed["exchangeable"], stress)
+    return found
+
+
+def _part(progress: Progress, begin: float, count: int) -> Progress:
+    return lambda share, text: progress(begin + share / count, text)
+
+
+def _sets(size: float) -> dict[str, _Set]:
+    from packtwin.pybamm_models.cells import find_cell
+    from packtwin.pybamm_models.excitation import Design
+
+    def count(n: int) -> int:
+        return max(2, round(size * n))
+
+    cell = find_cell(CELL)
+    usual = Design(
+        seed=SEEDS["exchangeable"],
+        n_runs=count(600),
+        n_deep=count(150),
+        n_pulse=count(250),
+    )
+    hot = Design(
+        seed=SEEDS["hot"],
+        n_runs=count(150),
+        n_deep=count(50),
+        n_pulse=count(100),
+        temperature_min_K=_HOT_K,
+        temperature_max_K=_HOTTEST_K,
+        coolant_min_K=_HOT_K,
+        coolant_max_K=_HOTTEST_K,
+    )
+    fast = Design(
+        seed=SEEDS["fast"], n_runs=count(150), n_deep=count(50), n_pulse=count(200)
+    )
+    return {
+        "exchangeable": _Set(cell=cell, design=usual),
+        "hot": _Set(cell=cell, design=hot),
+        "fast": _Set(cell=replace(cell, current_max_c_rate=_FASTEST), design=fast),
+        "noise": _Set(cell=cell, design=usual, noise_A=_NOISE_A),
+    }
+
+
+def _followed(
+    spec: SurrogateSpec, name: str, asked: _Set, progress: Progress
+) -> list[TrustedRun]:
+    from packtwin.pybamm_models.dataset import generate, load
+    from packtwin.pybamm_models.excitation import design_requests
+
+    folder = FOLDER / ("exchangeable" if asked.noise_A else name)
+
+    def solved(done: int, total: int, outcome: Any) -> None:
+        progress(0.8 * done / total, f"DFN {outcome.name}")
+
+    generate(
+        asked.cell,
+        design_requests(asked.cell, asked.design),
+        folder,
+        n_threads=2,
+        progress=solved,
+    )
+    runs = [trajectory(run, asked.cell) for run in load(folder) if len(run.time_s) > 2]
+    return follow_runs(
+        spec,
+        [run for run in runs if run.is_valid.sum() > 2],
+        lambda share, text: progress(0.8 + 0.2 * share, f"{name} {text}"),
+        current_noise_A=asked.noise_A,
+    )
+
+
+def _words(covered: Coverage) -> str:
+    return (
+        f"{covered.n_run} runs, {100 * covered.low:.1f} to {100 * covered.high:.1f} % "
+        "resampled"
+    )
+
+
+def _exchangeable_rows(runs: Sequence[TrustedRun]) -> Iterator[BenchRow]:
+    for output in BOUNDED:
+        covered = coverage_of(runs, output)
+        yield BenchRow(
+            id=f"trust.exchangeable.{output}",
+            what=f"coverage of the 95 % bound of {output}; {_words(covered)}",
+            value=100.0 * covered.share,
+            unit="%",
+            target="94 to 96",
+            met=94.0 <= 100.0 * covered.share <= 96.0,
+        )
+        inside = coverage_of(runs, output, in_domain=True)
+        yield at_most(
+            f"trust.width.{output}",
+            f"mean width of that bound over the rms error, inside the guard, {output}",
+            inside.width_over_rms,
+            "1",
+            4.5,
+        )
+        worst = min(
+            (
+                (share, by, low, high, n)
+                for by, edges in _BINS.items()
+                for low, high, share, n in coverage_by_bin(runs, output, by, edges)
+            ),
+        )
+        share, by, low, high, n = worst
+        yield at_least(
+            f"trust.bin.{output}",
+            f"least coverage of a bin of {output}: {by} {low:g} to {high:g}, {n}",
+            100.0 * share,
+            "%",
+            90.0,
+        )
+
+
+def _shifted_rows(name: str, runs: Sequence[TrustedRun]) -> Iterator[BenchRow]:
+    for output in BOUNDED:
+        covered = coverage_of(runs, output)
+        yield at_least(
+            f"trust.shifted.{name}.{output}",
+            f"coverage under shift `{name}`, {output}; {_words(covered)}",
+            100.0 * covered.share,
+            "%",
+            93.0,
+        )
+        yield at_most(
+            f"trust.shifted_width.{name}.{output}",
+            f"mean width of the bound over the rms error, shift `{name}`, {output}",
+            covered.width_over_rms,
+            "1",
+            9.0,
+        )
+
+
+def _guard_rows(
+    usual: Sequence[TrustedRun], stress: Sequence[TrustedRun]
+) -> Iterator[BenchRow]:
+    record = judge_guard(stress)
+    yield at_least(
+        "trust.guard.flagged",
+        f"errors beyond 3 bounds flagged at or before the step; {record.n_exceedance} "
+        f"in {record.n_run} of {len(stress)} runs",
+        100.0 * record.flagged_share,
+        "%",
+        99.0,
+    )
+    yield at_most(
+        "trust.guard.alarms",
+        f"false alarms in {len(usual)} exchangeable runs, share of samples",
+        100.0 * judge_guard(usual).alarm_share,
+        "%",
+        2.0,
+    )
