@@ -63,7 +63,8 @@ def _surrogate_rows(
 ) -> Iterator[BenchRow]:
     from packtwin.pybamm_models.cells import find_cell
     from packtwin.pybamm_models.dataset import generate, load
-    from packtwin.twin.certificate import CertificateTargets, certify
+    from packtwin.twin.certificate import certify
+    from packtwin.twin.certificate_target import CertificateTargets
 
     cell = find_cell(scenario.cell.name)
     plan = evaluation_plan(scenario)

@@ -9,7 +9,8 @@ import numpy as np
 
 from packtwin.scenarios.bench import BenchRow, at_most, not_measured
 from packtwin.scenarios.bench_surrogate_cases import FAST_C_RATE, Bench
-from packtwin.twin.certificate import RunError, run_errors
+from packtwin.twin.certificate import run_errors
+from packtwin.twin.certificate_target import RunError
 from packtwin.twin.rollout import Roller
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory

@@ -86,7 +86,8 @@ def train_on_runs(
     require_extra("pybamm", "physics", "Stage `train`")
     require_extra("torch", "train", "Stage `train`")
     from packtwin.pybamm_models.facts import cell_facts
-    from packtwin.twin.training import TrainingConfig, train_surrogate
+    from packtwin.twin.training import train_surrogate
+    from packtwin.twin.training_regression import TrainingConfig
 
     s = scenario
     cell = find_cell(s.cell.name)
@@ -115,7 +116,8 @@ def certify_on_runs(
 ) -> Sequence[Path]:
     """Attach a certificate from the held-out and calibration runs."""
     from packtwin.twin.calibration import calibrate
-    from packtwin.twin.certificate import CertificateTargets, certify
+    from packtwin.twin.certificate import certify
+    from packtwin.twin.certificate_target import CertificateTargets
 
     c = scenario.certification
     _, calibration = _split(scenario, folder)

@@ -78,10 +78,10 @@ class DatasetSection(Section):
 
 @final
 class TrainingSection(Section):
-    """The fields of `twin.training.TrainingConfig`, but for the seed."""
+    """The fields of `twin.training_regression.TrainingConfig`, but for the seed."""
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (40, 40)
-    iterations: int = Field(default=9000, ge=1)
+    iterations: int = Field(default=14000, ge=1)
     batch_size: int = Field(default=16384, ge=1)
     learning_rate: Positive = 3e-3
     hard_share: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
@@ -94,7 +94,7 @@ class TrainingSection(Section):
 
 @final
 class TargetSection(Section):
-    """The fields of `twin.certificate.CertificateTargets`."""
+    """The fields of `twin.certificate_target.CertificateTargets`."""
 
     voltage_rms_V: Positive = 0.002
     voltage_rms_worst_V: Positive = 0.006

@@ -23,8 +23,12 @@ from packtwin.twin.alternative_batch import capacity_Ah, inverse_temperature
 from packtwin.twin.cell_interface import cell_interface
 from packtwin.twin.model import names_to_symbols
 from packtwin.twin.step_map import StepMap
-from packtwin.twin.surrogate import heating_time
-from packtwin.twin.surrogate_model import CasadiOperations
+from packtwin.twin.surrogate_casadi import (
+    CasadiOperations,
+)
+from packtwin.twin.surrogate_core import (
+    heating_time,
+)
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 from packtwin.twin.variable import Interface, Variable

@@ -3,83 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeAlias, final
+from dataclasses import asdict, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.certificate_target import (
+    N_TARGET,
+    OUTPUTS,
+    SHORT_RUN_S,
+    CertificateTargets,
+    RunError,
+    certified_domain,
+    verdicts_of,
+)
 from packtwin.twin.errors import CertificateError
 from packtwin.twin.rollout import Roller
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 
-__all__ = ["OUTPUTS", "CertificateTargets", "RunError", "certify", "run_errors"]
+__all__ = ["certify", "run_errors"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-OUTPUTS = ("voltage_V", "plating_potential_V", "temperature_K")
 _PLATING = "plating_potential_V"
-SHORT_RUN_S = 60.0
-N_TARGET = 7
-WARM_RATE, COLD_RATE = 2.0, 1.0
 BOUND_LEVEL = 0.99
 UNKNOWN_BOUND = 1e3  # of an output that no sample speaks about: nothing is claimed
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateTargets:
-    """What a certificate must show; rms per run, before the first limit.
-
-    Attributes:
-        voltage_rms_V: Mean over warm runs up to `WARM_RATE`.
-        voltage_rms_worst_V: Worst of them.
-        voltage_rms_cold_V: Mean over cold runs up to `COLD_RATE`.
-        voltage_rms_fast_V: Mean over faster charges, none of them cold.
-        plating_rms_V: Mean over all charges at constant current (all runs if none is).
-        plating_rms_worst_V: Worst of them.
-        temperature_rms_K: Mean over all runs.
-        cold_below_K: A run that starts at or below it is cold.
-    """
-
-    voltage_rms_V: float = 0.002
-    voltage_rms_worst_V: float = 0.006
-    voltage_rms_cold_V: float = 0.006
-    voltage_rms_fast_V: float = 0.006
-    plating_rms_V: float = 0.003
-    plating_rms_worst_V: float = 0.008
-    temperature_rms_K: float = 0.1
-    cold_below_K: float = 273.15
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunError:
-    """The errors of one run, by output."""
-
-    name: str
-    labels: dict[str, Any]
-    duration_s: float
-    start_temperature_K: float
-    rms: dict[str, float] = field(default_factory=dict)
-    p99: dict[str, float] = field(default_factory=dict)
-    maximum: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def c_rate(self) -> float:
-        """C-rate of a constant current; 0 where it varies."""
-        return float(self.labels.get("c_rate") or 0.0)
-
-    @property
-    def is_charge(self) -> bool:
-        """Whether it is a charge at constant current."""
-        return self.labels.get("kind") == "constant_charge"
-
-    @property
-    def is_short(self) -> bool:
-        """Runs under a minute are tabulated apart."""
-        return self.duration_s < SHORT_RUN_S
 
 
 def run_errors(
@@ -164,7 +114,7 @@ def certify(
         key: np.concatenate([pooled[key], *([pooled_others[key]] if others else [])])
         for key in OUTPUTS
     }
-    verdicts = _verdicts(errors, wanted)
+    verdicts = verdicts_of(errors, wanted)
     certificate = {
         "cell": spec.name,
         "held_out_runs": len(errors),
@@ -174,7 +124,7 @@ def certify(
         "bound_meaning": "99 % of all samples of held-out and calibration runs have a "
         "smaller error; of the plating potential: of all charging samples, on the "
         "unsafe side",
-        "domain": _domain(spec, [*held_out, *calibration], errors, wanted),
+        "domain": certified_domain(spec, [*held_out, *calibration], errors, wanted),
         "summary": _summary(errors),
         "summary_calibration": _summary(others),
         "targets": verdicts,
@@ -206,59 +156,6 @@ def _bound(key: str, signed: Array) -> float:
     return max(0.0, float(np.quantile(gap, BOUND_LEVEL)))
 
 
-def _verdicts(
-    errors: Sequence[RunError], wanted: CertificateTargets
-) -> list[dict[str, Any]]:
-    long = [e for e in errors if not e.is_short]
-    warm = [e for e in long if e.start_temperature_K > wanted.cold_below_K]
-    cold = [e for e in long if e.start_temperature_K <= wanted.cold_below_K]
-    fast = [e for e in warm if e.c_rate > WARM_RATE and e.is_charge]
-    warm = [e for e in warm if e.c_rate <= WARM_RATE]
-    cold = [e for e in cold if e.c_rate <= COLD_RATE]
-    charges = [e for e in long if e.is_charge] or long
-
-    def entry(
-        what: str, group: list[RunError], key: str, target: float, how: str
-    ) -> dict[str, Any] | None:
-        if not group:
-            return None
-        values = np.array([e.rms[key] for e in group])
-        value = float(values.max() if how == "worst" else values.mean())
-        return {
-            "id": f"{key}_{how}_{what.partition(',')[0]}",
-            "what": f"{how} rms of {key}, {what} ({len(group)} runs)",
-            "value": value,
-            "unit": "K" if key.endswith("_K") else "V",
-            "target": target,
-            "met": value <= target,
-        }
-
-    v, pl, temperature = OUTPUTS
-    warm_words = f"warm, start above 0 °C, up to {WARM_RATE:g}C"
-    entries = [
-        entry(warm_words, warm, v, wanted.voltage_rms_V, "mean"),
-        entry(warm_words, warm, v, wanted.voltage_rms_worst_V, "worst"),
-        entry(
-            f"cold, start at or below 0 °C, up to {COLD_RATE:g}C",
-            cold,
-            v,
-            wanted.voltage_rms_cold_V,
-            "mean",
-        ),
-        entry(
-            f"fast, charges above {WARM_RATE:g}C",
-            fast,
-            v,
-            wanted.voltage_rms_fast_V,
-            "mean",
-        ),
-        entry("charges, all", charges, pl, wanted.plating_rms_V, "mean"),
-        entry("charges, all", charges, pl, wanted.plating_rms_worst_V, "worst"),
-        entry("all", long, temperature, wanted.temperature_rms_K, "mean"),
-    ]
-    return [e for e in entries if e is not None]
-
-
 def _summary(errors: Sequence[RunError]) -> dict[str, Any]:
     groups = {
         "long": [e for e in errors if not e.is_short],
@@ -279,44 +176,3 @@ def _summary(errors: Sequence[RunError]) -> dict[str, Any]:
                 "maximum": max(e.maximum[key] for e in group),
             }
     return table
-
-
-def _domain(
-    spec: SurrogateSpec,
-    runs: Sequence[Trajectory],
-    errors: Sequence[RunError],
-    wanted: CertificateTargets,
-) -> dict[str, float]:
-    """The range of each quantity in the compared samples, less 0.1 % at each side.
-
-    Each range stands alone: no run need have come near a corner of them all. Cold
-    cells have a smaller limit of the rate: the largest one up to which every cold run
-    at constant current met the voltage target.
-    """
-
-    def pool(values: list[Array]) -> Array:
-        return np.concatenate(
-            [v[r.is_valid] for v, r in zip(values, runs, strict=True)]
-        )
-
-    temperature = pool([r.series["temperature_K"] for r in runs])
-    soc = pool([r.series["soc"] for r in runs])
-    rate = pool([r.current_A for r in runs]) / spec.constants.nominal_capacity_Ah
-    low, high = 0.001, 0.999
-    cold = [
-        (float(e.labels["c_rate"]), e.rms["voltage_V"] <= wanted.voltage_rms_cold_V)
-        for e in errors
-        if e.labels.get("c_rate") and e.start_temperature_K <= wanted.cold_below_K
-    ]
-    missed = [r for r, is_met in cold if not is_met]
-    met = [r for r, is_met in cold if is_met and r < min(missed, default=np.inf)]
-    return {
-        "cold_below_K": wanted.cold_below_K,
-        "cold_rate_maximum": max(met, default=0.0),
-        "temperature_minimum_K": float(np.quantile(temperature, low)),
-        "temperature_maximum_K": float(np.quantile(temperature, high)),
-        "discharge_rate_maximum": max(0.0, float(np.quantile(rate, high))),
-        "charge_rate_maximum": max(0.0, float(-np.quantile(rate, low))),
-        "soc_minimum": float(np.quantile(soc, low)),
-        "soc_maximum": float(np.quantile(soc, high)),
-    }

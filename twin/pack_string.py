@@ -8,13 +8,17 @@ from typing import Any, TypeAlias, final
 import casadi as ca
 
 from packtwin.twin.surrogate import (
-    CoreView,
     cell_outputs,
+)
+from packtwin.twin.surrogate_casadi import (
+    CasadiOperations,
+)
+from packtwin.twin.surrogate_core import (
+    CoreView,
     core_step,
     potentials,
     view_core,
 )
-from packtwin.twin.surrogate_model import CasadiOperations
 from packtwin.twin.surrogate_spec import SurrogateSpec
 
 __all__ = ["CELLS", "PackString", "terminal_voltage"]

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from packtwin.twin.surrogate import (
     CORRECTIONS,
     cell_outputs,
+)
+from packtwin.twin.surrogate_core import (
     core_step,
     heating_time,
     potentials,

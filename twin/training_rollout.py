@@ -13,7 +13,8 @@ from torchdiffeq import odeint
 from packtwin.twin.errors import TrainingError
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
-from packtwin.twin.training_batch import TrainingBatch, evaluate, output_losses
+from packtwin.twin.training_batch import TrainingBatch, evaluate
+from packtwin.twin.training_loss import output_losses
 
 __all__ = ["RolloutPlan", "fit_rollouts"]
 

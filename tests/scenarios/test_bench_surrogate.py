@@ -21,7 +21,7 @@ from packtwin.scenarios.bench_surrogate_cases import (
 )
 from packtwin.scenarios.bench_surrogate_table import alternatives_listing
 from packtwin.twin.alternative import PredictorError
-from packtwin.twin.certificate import RunError
+from packtwin.twin.certificate_target import RunError
 
 MODELS = ("hybrid", "spme", "circuit", "gru", "neural_ode", "pinn")
 

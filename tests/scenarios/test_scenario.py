@@ -16,7 +16,7 @@ from packtwin.scenarios.scenario import (
     TargetSection,
     TrainingSection,
 )
-from packtwin.twin.certificate import CertificateTargets
+from packtwin.twin.certificate_target import CertificateTargets
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.pack import PackLayout
 

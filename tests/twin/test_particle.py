@@ -13,7 +13,9 @@ from packtwin.twin.particle import (
     particle_step,
     surface_of,
 )
-from packtwin.twin.surrogate_model import CasadiOperations
+from packtwin.twin.surrogate_casadi import (
+    CasadiOperations,
+)
 from packtwin.twin.table import fit_table
 
 GRID = np.linspace(0.0, 1.0, 201)

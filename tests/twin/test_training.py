@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from packtwin.twin.certificate import CertificateTargets, certify, run_errors
+from packtwin.twin.certificate import certify, run_errors
+from packtwin.twin.certificate_target import CertificateTargets
 from packtwin.twin.errors import CertificateError, TrainingError
 from packtwin.twin.rollout import Roller
-from packtwin.twin.training import TrainingConfig, train_surrogate
+from packtwin.twin.training import train_surrogate
+from packtwin.twin.training_regression import TrainingConfig
 from packtwin.twin.trajectory import count_charge
 from tests.twin.made_runs import made_run
 

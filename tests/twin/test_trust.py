@@ -16,7 +16,9 @@ from packtwin.twin.coverage import (
     judge_guard,
 )
 from packtwin.twin.errors import CertificateError
-from packtwin.twin.surrogate_model import CasadiOperations
+from packtwin.twin.surrogate_casadi import (
+    CasadiOperations,
+)
 from packtwin.twin.surrogate_torch import TorchOperations
 from packtwin.twin.training_trust import fit_mixture
 from packtwin.twin.trust import BOUND_LEVEL, FALSE_ALARM_SHARE
