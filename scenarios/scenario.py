@@ -81,7 +81,7 @@ class TrainingSection(Section):
     """The fields of `twin.training_regression.TrainingConfig`, but for the seed."""
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (40, 40)
-    iterations: int = Field(default=14000, ge=1)
+    iterations: int = Field(default=9000, ge=1)
     batch_size: int = Field(default=16384, ge=1)
     learning_rate: Positive = 3e-3
     hard_share: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2

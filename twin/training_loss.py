@@ -18,7 +18,7 @@ SCALES: dict[str, float] = {
 LOSS_WEIGHTS: dict[str, float] = {
     "voltage_V": 1.0,
     "plating_potential_V": 1.0,
-    "heat_generation_W": 0.6,
+    "heat_generation_W": 0.3,
 }
 _ROBUST = 6.0  # scales up to which a residual counts squared, then linearly
 

@@ -53,7 +53,7 @@ class TrainingConfig:
     """
 
     hidden: tuple[int, ...] = (40, 40)
-    iterations: int = 14000
+    iterations: int = 9000
     batch_size: int = 16384
     learning_rate: float = 3e-3
     hard_share: float = 0.2
