@@ -36,7 +36,7 @@ __all__ = [
     "open_fmus",
 ]
 
-# Longer steps of a plan misjudge the cell by tens of millivolts; shorter ones cost time.
+# Longer steps of a plan misjudge the cell by tens of millivolts, shorter take time.
 _PLAN_STEP_S = 10.0
 
 Array: TypeAlias = NDArray[np.float64]
