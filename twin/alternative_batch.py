@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.errors import TrainingError
-from packtwin.twin.surrogate_spec import CellConstants, SurrogateSpec
+from packtwin.twin.surrogate_core import inverse_temperature
+from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory, count_charge
 
-__all__ = ["AlternativeBatch", "batch_runs", "capacity_Ah", "inverse_temperature"]
+__all__ = ["AlternativeBatch", "batch_runs"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -51,17 +52,6 @@ class AlternativeBatch:
     is_learnable: NDArray[np.bool_]
 
 
-def capacity_Ah(c: CellConstants) -> float:
-    """Return the charge between SOC 0 and 1."""
-    span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
-    return c.negative_capacity_Ah * span
-
-
-def inverse_temperature(c: CellConstants, temperature_K: Any) -> Any:
-    """Return `1000 (1/T - 1/T_ref)` in 1/kK."""
-    return 1000.0 / temperature_K - 1000.0 / c.reference_temperature_K
-
-
 def batch_runs(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> AlternativeBatch:
     """Return runs of one sampling step as one batch.
 
@@ -76,7 +66,6 @@ def batch_runs(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> AlternativeBa
         msg = f"Runs to fit must share one sampling step, got {sorted(steps)} s."
         raise TrainingError(msg)
     c, n = spec.constants, max(len(run.time_s) for run in runs)
-    span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
     columns: dict[str, list[Array]] = {}
     implied: list[Array] = []
     recorded: list[Array] = []
@@ -97,7 +86,7 @@ def batch_runs(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> AlternativeBa
         for key, value in {
             "current_A": current_A,
             "mean_A": np.concatenate([current_A[:1], mean_A]),
-            "soc": (x - c.negative_stoichiometry_empty) / span,
+            "soc": c.soc(x),
             "temperature_K": temperature_K,
             "theta": inverse_temperature(c, temperature_K),
             "ocv_V": ocv_V,

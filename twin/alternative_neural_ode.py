@@ -32,8 +32,9 @@ from packtwin.twin.alternative_descent import (
     masked_loss,
     targets_of,
 )
-from packtwin.twin.alternative_step import Instant, SteppedPredictor, casadi_network
+from packtwin.twin.alternative_step import Instant, SteppedPredictor
 from packtwin.twin.errors import TrainingError
+from packtwin.twin.surrogate_casadi import casadi_network
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 

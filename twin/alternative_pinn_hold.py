@@ -9,8 +9,9 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.alternative_batch import batch_runs, inverse_temperature
+from packtwin.twin.alternative_batch import batch_runs
 from packtwin.twin.errors import TrainingError
+from packtwin.twin.surrogate_core import inverse_temperature
 from packtwin.twin.surrogate_spec import CellConstants, SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 

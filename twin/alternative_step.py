@@ -19,21 +19,18 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.alternative_batch import capacity_Ah, inverse_temperature
 from packtwin.twin.cell_interface import cell_interface
 from packtwin.twin.model import names_to_symbols
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_casadi import (
     CasadiOperations,
 )
-from packtwin.twin.surrogate_core import (
-    heating_time,
-)
+from packtwin.twin.surrogate_core import heating_time, inverse_temperature
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["Instant", "LearnedCore", "SteppedPredictor", "casadi_network"]
+__all__ = ["Instant", "LearnedCore", "SteppedPredictor"]
 
 Array: TypeAlias = NDArray[np.float64]
 Layers: TypeAlias = list[tuple[Array, Array]]
@@ -87,15 +84,6 @@ class LearnedCore(Protocol):
     def outputs(self, core: Any, now: Instant) -> list[Any]:
         """Return the voltage and, where the core has it, the plating potential."""
         ...
-
-
-def casadi_network(layers: Layers, z: Any) -> Any:
-    """Return a network of linear layers with `z / sqrt(1 + z^2)` between them."""
-    for k, (matrix, bias) in enumerate(layers):
-        if k:
-            z = z / ca.sqrt(1.0 + z * z)
-        z = ca.mtimes(ca.DM(matrix), z) + ca.DM(bias)
-    return z
 
 
 @final
@@ -210,7 +198,7 @@ def _functions(
         return now, entropy
 
     temperature_K = tables["temperature_K"].casadi(x[n + 1])
-    soc = x[n] - h * current_A / (3600.0 * capacity_Ah(c))
+    soc = x[n] - h * current_A / (3600.0 * c.capacity_Ah)
     now, entropy = seen(soc, temperature_K)
     moved = core.advance(x[:n], now, h)
     loss_V = heat_share * (now.ocv_V - core.outputs(moved, now)[0])
@@ -252,11 +240,7 @@ def _functions(
 def _open_circuit(spec: SurrogateSpec, soc: Any, temperature_K: Any) -> tuple[Any, Any]:
     """Return open-circuit voltage and its slope over temperature."""
     c, tables = spec.constants, spec.tables
-    ends = (
-        (c.negative_stoichiometry_empty, c.negative_stoichiometry_full),
-        (c.positive_stoichiometry_empty, c.positive_stoichiometry_full),
-    )
-    x, y = (empty + soc * (full - empty) for empty, full in ends)
+    x, y = c.stoichiometries(soc)
     entropy = tables["entropy_positive_V_per_K"].casadi(y)
     entropy -= tables["entropy_negative_V_per_K"].casadi(x)
     rest_V = tables["ocp_positive_V"].casadi(y) - tables["ocp_negative_V"].casadi(x)

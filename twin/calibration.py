@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.coverage import BOUNDED, follow_runs
 from packtwin.twin.errors import CertificateError
-from packtwin.twin.rollout import Roller
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 from packtwin.twin.trust import BOUND_LEVEL, FALSE_ALARM_SHARE
@@ -18,11 +18,6 @@ from packtwin.twin.trust import BOUND_LEVEL, FALSE_ALARM_SHARE
 __all__ = ["calibrate"]
 
 Array: TypeAlias = NDArray[np.float64]
-
-_OUTPUTS = (
-    ("voltage_V", "voltage_bound_V"),
-    ("plating_potential_V", "plating_bound_V"),
-)
 
 
 def calibrate(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> SurrogateSpec:
@@ -46,17 +41,15 @@ def calibrate(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> SurrogateSpec:
             "aside."
         )
         raise CertificateError(msg)
-    roller = Roller(spec)
-    scores: list[list[Array]] = [[], []]
-    distances: list[Array] = []
-    for run in runs:
-        out, valid = roller.follow(run), run.is_valid
-        for k, (key, bound) in enumerate(_OUTPUTS):
-            gap = np.abs(out[key] - run.series[key])[valid]
-            scores[k].append(gap / out[bound][valid])
-        distances.append(out["domain_distance"][valid])
-    factors = [_upper_quantile(np.concatenate(score), BOUND_LEVEL) for score in scores]
-    distance = np.concatenate(distances)
+    followed = follow_runs(spec, runs)
+    factors = [
+        _upper_quantile(
+            np.concatenate([np.abs(r.error_V[key]) / r.bound_V[key] for r in followed]),
+            BOUND_LEVEL,
+        )
+        for key in BOUNDED
+    ]
+    distance = np.concatenate([run.distance for run in followed])
     low, high = spec.weights["guard_range"]
     ends = (
         float(np.median(distance)),

@@ -22,14 +22,14 @@ from packtwin.twin.errors import CertificateError
 from packtwin.twin.rollout import Roller
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
+from packtwin.twin.trust import UNKNOWN_BOUND_V
 
 __all__ = ["certify", "run_errors"]
 
 Array: TypeAlias = NDArray[np.float64]
 
 _PLATING = "plating_potential_V"
-BOUND_LEVEL = 0.99
-UNKNOWN_BOUND = 1e3  # of an output that no sample speaks about: nothing is claimed
+POOLED_LEVEL = 0.99
 
 
 def run_errors(
@@ -119,7 +119,7 @@ def certify(
         "cell": spec.name,
         "held_out_runs": len(errors),
         "calibration_runs": len(others),
-        "bound_level": BOUND_LEVEL,
+        "bound_level": POOLED_LEVEL,
         "bounds": {k: _bound(k, v) for k, v in both.items()},
         "bound_meaning": "99 % of all samples of held-out and calibration runs have a "
         "smaller error; of the plating potential: of all charging samples, on the "
@@ -151,9 +151,9 @@ def certify(
 
 def _bound(key: str, signed: Array) -> float:
     if not len(signed):
-        return UNKNOWN_BOUND
+        return UNKNOWN_BOUND_V  # no sample speaks about it: nothing is claimed
     gap = signed if key == _PLATING else np.abs(signed)
-    return max(0.0, float(np.quantile(gap, BOUND_LEVEL)))
+    return max(0.0, float(np.quantile(gap, POOLED_LEVEL)))
 
 
 def _summary(errors: Sequence[RunError]) -> dict[str, Any]:

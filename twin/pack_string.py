@@ -7,13 +7,10 @@ from typing import Any, TypeAlias, final
 
 import casadi as ca
 
-from packtwin.twin.surrogate import (
-    cell_outputs,
-)
-from packtwin.twin.surrogate_casadi import (
-    CasadiOperations,
-)
+from packtwin.twin.surrogate import cell_outputs
+from packtwin.twin.surrogate_casadi import CasadiOperations
 from packtwin.twin.surrogate_core import (
+    CORE_VIEW,
     CoreView,
     core_step,
     potentials,
@@ -25,7 +22,6 @@ __all__ = ["CELLS", "PackString", "terminal_voltage"]
 
 Symbol: TypeAlias = Any
 CELLS = ("mean", "weak", "hot")
-_N_VIEW = 5  # of a `CoreView`, besides the modes
 
 
 def terminal_voltage(spec: SurrogateSpec) -> ca.Function:
@@ -35,16 +31,12 @@ def terminal_voltage(spec: SurrogateSpec) -> ca.Function:
     -> (voltage_V,)` with the view at the end, `base + slope * current / capacity`; the
     cheap part of the full step, for the root iterations.
     """
-    c, n = spec.constants, _N_VIEW + spec.n_mode
+    c, n = spec.constants, len(CORE_VIEW) + spec.n_mode
     ops = CasadiOperations(spec.weights, ("voltage",))
     base, slope = ca.MX.sym("base", n), ca.MX.sym("slope", n)
     temperature_K, current, capacity, ohm = (ca.MX.sym(k) for k in ("t", "i", "c", "r"))
     scaled = current / capacity
-    at = ca.vertsplit(base + slope * scaled)
-    x, x_middle, x_outer, y, y_outer, *modes = at
-    view = CoreView(
-        x=x, x_middle=x_middle, x_outer=x_outer, y=y, y_outer=y_outer, modes=modes
-    )
+    view = CoreView.of_flat(ca.vertsplit(base + slope * scaled))
     known = potentials(
         ops,
         c,
@@ -71,8 +63,7 @@ def terminal_voltage(spec: SurrogateSpec) -> ca.Function:
 
 
 def _seen(spec: SurrogateSpec, core: list[Symbol]) -> Symbol:
-    v = view_core(spec.constants, core)
-    return ca.vertcat(v.x, v.x_middle, v.x_outer, v.y, v.y_outer, *v.modes)
+    return ca.vertcat(*view_core(spec.constants, core).flat())
 
 
 @final
@@ -126,7 +117,7 @@ class PackString:
 
 def _voltages(spec: SurrogateSpec) -> ca.Function:
     """Return the function `PackString.voltages`."""
-    n, terminal = _N_VIEW + spec.n_mode, terminal_voltage(spec)
+    n, terminal = len(CORE_VIEW) + spec.n_mode, terminal_voltage(spec)
     sizes = [n, n, 1, 1, 1] * len(CELLS) + [1, 1]
     start, current = ca.MX.sym("start", sum(sizes)), ca.MX.sym("i")
     ends = [sum(sizes[:k]) for k in range(len(sizes) + 1)]

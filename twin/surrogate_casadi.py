@@ -12,7 +12,7 @@ from packtwin.twin.surrogate import CORRECTIONS
 from packtwin.twin.table import Table
 from packtwin.twin.trust import UNKNOWN_BOUND_V, UNKNOWN_DISTANCE
 
-__all__ = ["CasadiOperations", "network_layers"]
+__all__ = ["CasadiOperations", "casadi_network", "network_layers"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -75,7 +75,9 @@ class CasadiOperations:
         n = len(excitation)
         *inner, (matrix, bias) = network_layers(self._weights, "closure")
         rows = np.concatenate([np.arange(n * j, n * (j + 1)) for j in self._needed])
-        flat = _network([*inner, (matrix[rows], bias[rows])], features)
+        flat = casadi_network(
+            [*inner, (matrix[rows], bias[rows])], ca.vertcat(*features)
+        )
         table = ca.reshape(flat, n, len(self._needed))
         values = ca.mtimes(table.T, ca.vertcat(*excitation))
         result = ca.MX.zeros(len(CORRECTIONS))
@@ -87,7 +89,7 @@ class CasadiOperations:
         layers = network_layers(self._weights, "bound")
         if not layers:
             return ca.MX(UNKNOWN_BOUND_V), ca.MX(UNKNOWN_BOUND_V)
-        bound_V = ca.exp(_network(layers, features)) * ca.DM(
+        bound_V = ca.exp(casadi_network(layers, ca.vertcat(*features))) * ca.DM(
             self._weights["bound_factor"]
         )
         return bound_V[0], bound_V[1]
@@ -107,8 +109,8 @@ class CasadiOperations:
         return (energy - low) / (high - low)
 
 
-def _network(layers: list[tuple[Array, Array]], features: list[Any]) -> Any:
-    z = ca.vertcat(*features)
+def casadi_network(layers: list[tuple[Array, Array]], z: Any) -> Any:
+    """Return a network of linear layers with `z / sqrt(1 + z^2)` between them."""
     for k, (matrix, bias) in enumerate(layers):
         if k:
             z = z / ca.sqrt(1.0 + z * z)

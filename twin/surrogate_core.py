@@ -6,6 +6,7 @@ as the equations of `surrogate` name them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -21,6 +22,7 @@ from packtwin.twin.surrogate_spec import CellConstants
 from packtwin.twin.table import Table
 
 __all__ = [
+    "CORE_VIEW",
     "SIDES",
     "CoreView",
     "Potentials",
@@ -29,10 +31,12 @@ __all__ = [
     "heating_time",
     "inverse_temperature",
     "potentials",
+    "rest_core",
     "view_core",
 ]
 
 SIDES = ("negative", "positive")
+CORE_VIEW = ("x", "x_middle", "x_outer", "y", "y_outer")  # of `CoreView`, but the modes
 
 
 @final
@@ -55,6 +59,17 @@ class CoreView:
     y: Scalar
     y_outer: Scalar
     modes: list[Scalar]
+
+    def flat(self) -> list[Scalar]:
+        """Return all fields in one list."""
+        return [getattr(self, name) for name in CORE_VIEW] + list(self.modes)
+
+    @classmethod
+    def of_flat(cls, values: Sequence[Scalar]) -> CoreView:
+        """Return the view of such a list."""
+        n = len(CORE_VIEW)
+        named = dict(zip(CORE_VIEW, values[:n], strict=True))
+        return cls(**named, modes=list(values[n:]))
 
 
 @final
@@ -173,6 +188,13 @@ def _parts(c: CellConstants, core: list[Scalar]) -> list[list[Scalar]]:
     """Return negative shells, positive shells and modes."""
     n, p = c.negative_particle.n_shell, c.positive_particle.n_shell
     return [core[:n], core[n : n + p], core[n + p :]]
+
+
+def rest_core(c: CellConstants, soc: Scalar) -> list[Scalar]:
+    """Return the core of a cell at rest at a state of charge."""
+    x, y = c.stoichiometries(soc)
+    n, p = c.negative_particle.n_shell, c.positive_particle.n_shell
+    return [x] * n + [y] * p + [0.0 * x] * len(c.mode_time_constants_s)
 
 
 def view_core(c: CellConstants, core: list[Scalar]) -> CoreView:

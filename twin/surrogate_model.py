@@ -24,16 +24,15 @@ from packtwin.twin.surrogate_core import (
     core_step,
     heating_time,
     potentials,
+    rest_core,
     view_core,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
 
 __all__ = [
     "LONGEST_STEP_S",
-    "CasadiOperations",
     "cell_model",
     "cell_step_map",
-    "network_layers",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -77,17 +76,9 @@ class _Cell:
     @property
     def start(self) -> list[Any]:
         """The states of a cell at rest."""
-        c, soc = self.spec.constants, self.P["start_soc"]
-        ends = (
-            (c.negative_stoichiometry_empty, c.negative_stoichiometry_full),
-            (c.positive_stoichiometry_empty, c.positive_stoichiometry_full),
-        )
-        x, y = (empty + soc * (full - empty) for empty, full in ends)
-        heat_J = self.spec.tables["heat_content_J"].casadi(
-            self.P["start_temperature_K"]
-        )
-        n, m = c.negative_particle.n_shell, c.positive_particle.n_shell
-        return [*([x] * n), *([y] * m), *([0.0] * self.spec.n_mode), heat_J]
+        table = self.spec.tables["heat_content_J"]
+        core = rest_core(self.spec.constants, self.P["start_soc"])
+        return [*core, table.casadi(self.P["start_temperature_K"])]
 
     def outputs(
         self, core: list[Any], to_coolant_W: Any | None = None
@@ -115,12 +106,11 @@ class _Cell:
         )
         warmer_K = self.temperature_K - self.U["coolant_temperature_K"]
         net_W = out.heat_generation_W - self.conductance * warmer_K
-        span = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
         mixing_W = out.heat_irreversible_W - current_A * (out.ocv_V - out.voltage_V)
         return {
             "voltage_V": out.voltage_V,
             "ocv_V": out.ocv_V,
-            "soc": (view.x - c.negative_stoichiometry_empty) / span,
+            "soc": c.soc(view.x),
             "plating_potential_V": out.plating_potential_V,
             "heat_generation_W": out.heat_generation_W,
             "heat_reversible_W": out.heat_reversible_W,

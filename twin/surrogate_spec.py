@@ -84,6 +84,27 @@ class CellConstants:
     voltage_minimum_V: float = 2.5
     voltage_maximum_V: float = 4.2
 
+    @property
+    def capacity_Ah(self) -> float:
+        """Charge between SOC 0 and 1."""
+        return self.negative_capacity_Ah * self._span
+
+    def stoichiometries(self, soc: Any) -> tuple[Any, Any]:
+        """Return the mean stoichiometries of both electrodes at a state of charge."""
+        positive = self.positive_stoichiometry_full - self.positive_stoichiometry_empty
+        return (
+            self.negative_stoichiometry_empty + soc * self._span,
+            self.positive_stoichiometry_empty + soc * positive,
+        )
+
+    def soc(self, stoichiometry_negative: Any) -> Any:
+        """Return the state of charge at a mean stoichiometry."""
+        return (stoichiometry_negative - self.negative_stoichiometry_empty) / self._span
+
+    @property
+    def _span(self) -> float:
+        return self.negative_stoichiometry_full - self.negative_stoichiometry_empty
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,7 @@ from packtwin.twin.surrogate import CORRECTIONS, count_excitations, count_featur
 from packtwin.twin.surrogate_spec import CellConstants, SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
 from packtwin.twin.table import Table
-from packtwin.twin.training_batch import (
-    make_batch,
-)
+from packtwin.twin.training_batch import make_batch
 from packtwin.twin.training_regression import Regression, TrainingConfig
 from packtwin.twin.training_rollout import RolloutPlan, fit_rollouts
 from packtwin.twin.training_trust import fit_bounds, fit_guard

@@ -23,10 +23,12 @@ from packtwin.twin.surrogate import (
     closure_inputs,
 )
 from packtwin.twin.surrogate_core import (
+    CORE_VIEW,
     CoreView,
     Potentials,
     core_step,
     potentials,
+    rest_core,
     view_core,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
@@ -43,10 +45,9 @@ __all__ = [
 
 Array: TypeAlias = NDArray[np.float64]
 
-_VIEW = ("x", "x_middle", "x_outer", "y", "y_outer")
 _POTENTIALS = tuple(f.name for f in fields(Potentials))
 _COLUMNS = (
-    *_VIEW,
+    *CORE_VIEW,
     *_POTENTIALS,
     "temperature_K",
     "current_A",
@@ -176,18 +177,11 @@ def _roll_core(
     """Fill in views and potentials at all samples."""
     start_soc, current_A, temperature_K, step_s = driven
     c, tables, ops = spec.constants, spec.tables, TorchOperations({})
-    ends = (
-        (c.negative_stoichiometry_empty, c.negative_stoichiometry_full),
-        (c.positive_stoichiometry_empty, c.positive_stoichiometry_full),
-    )
-    x, y = (empty + start_soc * (full - empty) for empty, full in ends)
-    shells = (c.negative_particle.n_shell, c.positive_particle.n_shell)
-    zero = torch.zeros_like(x)
-    core = [x] * shells[0] + [y] * shells[1] + [zero] * spec.n_mode
-    h = torch.full_like(x, step_s)
+    core = rest_core(c, start_soc)
+    h = torch.full_like(start_soc, step_s)
     mean_A = 0.5 * (current_A[:, 1:] + current_A[:, :-1])
-    first = names.index("mode_1") if spec.n_mode else len(names)
-    at = [names.index(key) for key in (*_VIEW, *_POTENTIALS)]
+    modes = (f"mode_{k + 1}" for k in range(spec.n_mode))
+    at = [names.index(key) for key in (*CORE_VIEW, *modes, *_POTENTIALS)]
     for j in range(current_A.shape[1]):
         if j:
             base, slope = core_step(
@@ -203,17 +197,14 @@ def _roll_core(
             temperature_K=temperature_K[:, j],
             scaled_current_A=current_A[:, j],
         )
-        values = [getattr(view, k) for k in _VIEW]
-        values += [getattr(known, k) for k in _POTENTIALS]
+        values = view.flat() + [getattr(known, k) for k in _POTENTIALS]
         columns[:, j, at] = torch.stack(values, dim=-1).float()
-        if view.modes:
-            columns[:, j, first:] = torch.stack(view.modes, dim=-1).float()
 
 
 def _seen(spec: SurrogateSpec, known: dict[str, Tensor]) -> tuple[CoreView, Potentials]:
     modes = [known[f"mode_{k + 1}"] for k in range(spec.n_mode)]
     return (
-        CoreView(**{k: known[k] for k in _VIEW}, modes=modes),
+        CoreView(**{k: known[k] for k in CORE_VIEW}, modes=modes),
         Potentials(**{k: known[k] for k in _POTENTIALS}),
     )
 

@@ -14,11 +14,7 @@ from torch import Tensor
 from packtwin.twin.errors import TrainingError
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
-from packtwin.twin.training_batch import (
-    TrainingBatch,
-    evaluate,
-    features_of,
-)
+from packtwin.twin.training_batch import TrainingBatch, evaluate, features_of
 from packtwin.twin.training_loss import output_losses, physics_loss, sample_losses
 
 __all__ = ["Regression", "TrainingConfig"]
@@ -98,7 +94,8 @@ class Regression:
         if len(self._judged) > _JUDGED_SAMPLES:
             pick = torch.randperm(len(self._judged), generator=self._generator)
             self._judged = self._judged[pick[:_JUDGED_SAMPLES]]
-        self._physics_weight, self._ratios = 0.0, [0.0]
+        self._physics_weight = 0.0
+        self._ratios: list[float] = []
         self._hard = self.samples[:0]
         known = batch.at(self._drawn(50_000))
         features = features_of(ops, spec, known)
@@ -123,7 +120,6 @@ class Regression:
             total = data + self._physics_weight * physics
             value = float(total.detach())
             if not math.isfinite(value):
-                self._restore(best)
                 msg = (
                     f"Training diverged at iteration {iteration} (loss {value}, last "
                     f"good: {last}); lower the learning rate of "
@@ -143,13 +139,14 @@ class Regression:
                 logger.debug("iteration %d: %s", iteration, text)
                 if best.age > config.patience:
                     break
-        self._restore(best)
+        if best.weights:
+            self._ops.load_state_dict(best.weights)
         return {
             "final_loss": last,
             "validation_loss": best.loss if best.weights else None,
             "best_iteration": best.iteration or iteration + 1,
             "physics_weight": self._physics_weight,
-            "gradient_ratio_before_balancing": [round(r, 4) for r in self._ratios[1:]],
+            "gradient_ratio_before_balancing": [round(r, 4) for r in self._ratios],
         }
 
     def _drawn(self, count: int) -> Tensor:
@@ -185,12 +182,10 @@ class Regression:
             squares = [g.square().sum() for g in gradients if g is not None]
             norms.append(math.sqrt(float(torch.stack(squares).sum())))
         ratio = norms[1] / max(norms[0], 1e-12)
-        self._ratios.append(ratio)
         wanted = self._config.physics_share / max(ratio, 1e-6)
-        first = len(self._ratios) == 2
-        self._physics_weight += (wanted - self._physics_weight) * (
-            1.0 if first else 0.3
-        )
+        pace = 0.3 if self._ratios else 1.0
+        self._physics_weight += pace * (wanted - self._physics_weight)
+        self._ratios.append(ratio)
 
     @torch.no_grad()
     def _judge(self, best: _Best, iteration: int) -> None:
@@ -202,10 +197,6 @@ class Regression:
         if loss < best.loss:
             best.loss, best.iteration, best.age = loss, iteration, 0
             best.weights = {k: v.clone() for k, v in self._ops.state_dict().items()}
-
-    def _restore(self, best: _Best) -> None:
-        if best.weights:
-            self._ops.load_state_dict(best.weights)
 
 
 def _samples_of(batch: TrainingBatch, runs: Tensor) -> Tensor:

@@ -72,10 +72,7 @@ def count_charge(run: Trajectory, c: CellConstants) -> tuple[Array, Array]:
     """Return the mean stoichiometries by exact charge counting, shapes `(n,)`."""
     step_Ah = 0.5 * (run.current_A[1:] + run.current_A[:-1]) * np.diff(run.time_s)
     charge_Ah = np.concatenate([[0.0], np.cumsum(step_Ah)]) / 3600.0
-    span_n = c.negative_stoichiometry_full - c.negative_stoichiometry_empty
-    span_p = c.positive_stoichiometry_full - c.positive_stoichiometry_empty
-    x0 = c.negative_stoichiometry_empty + run.start_soc * span_n
-    y0 = c.positive_stoichiometry_empty + run.start_soc * span_p
+    x0, y0 = c.stoichiometries(run.start_soc)
     return (
         x0 - charge_Ah / c.negative_capacity_Ah,
         y0 + charge_Ah / c.positive_capacity_Ah,

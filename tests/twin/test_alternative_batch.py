@@ -5,12 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from packtwin.twin.alternative_batch import (
-    batch_runs,
-    capacity_Ah,
-    inverse_temperature,
-)
+from packtwin.twin.alternative_batch import batch_runs
 from packtwin.twin.errors import TrainingError
+from packtwin.twin.surrogate_core import inverse_temperature
 from tests.twin.alternative_runs import bare_run, hybrid_runs
 
 
@@ -18,7 +15,7 @@ def test_charge_is_counted(synthetic_spec):
     run = hybrid_runs(synthetic_spec, [1], level_A=3.6)[0]
     batch = batch_runs(synthetic_spec, [run])
     passed_Ah = 3.6 * (300.0 - 0.5) / 3600.0
-    assert capacity_Ah(synthetic_spec.constants) == pytest.approx(5.6 * 0.9)
+    assert synthetic_spec.constants.capacity_Ah == pytest.approx(5.6 * 0.9)
     assert batch.soc[0, -1] == pytest.approx(run.start_soc - passed_Ah / (5.6 * 0.9))
     assert batch.mean_A[0, :3].tolist() == [0.0, 1.8, 3.6]
 
