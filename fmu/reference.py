@@ -26,7 +26,14 @@ from packtwin.twin.step_map import StepStatus
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.variable import Variable
 
-__all__ = ["REFERENCE_FOLDER", "Experiment", "Reference", "make_reference"]
+__all__ = [
+    "REFERENCE_FOLDER",
+    "Experiment",
+    "Reference",
+    "Runner",
+    "make_reference",
+    "runner_of",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -71,12 +78,18 @@ class Reference:
 
 
 @runtime_checkable
-class _Runner(Protocol):
-    def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]: ...
+class Runner(Protocol):
+    """What steps in Python."""
+
+    def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
+        """Return memory and outputs at the start."""
+        ...
 
     def advance(
         self, memory: Vector, t: float, h: float, u: Vector, p: Vector
-    ) -> tuple[Vector, Vector, StepStatus]: ...
+    ) -> tuple[Vector, Vector, StepStatus]:
+        """Return memory, outputs and status after a step."""
+        ...
 
 
 def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Reference:
@@ -86,7 +99,7 @@ def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Ref
     # An adaptive step size amplifies rounding up to the tolerance of the integrator.
     tolerance = 1e-5 if isinstance(subject, ImplicitSource) else 1e-9
     try:
-        runner = _runner(subject)
+        runner = runner_of(subject)
     except CompilerError:
         return Reference(files={}, remark="None: the exporter had no C compiler.")
     if runner is None:
@@ -107,10 +120,15 @@ def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Ref
     return Reference(files={}, remark="None: the start values admit no step.")
 
 
-def _runner(subject: SteppableCode) -> _Runner | None:
+def runner_of(subject: SteppableCode) -> Runner | None:
+    """Return what steps the same map in Python; None if nothing can.
+
+    Raises:
+        CompilerError: It needs a compiler, and there is none.
+    """
     if isinstance(subject, ImplicitSource):
         return compile_step_map(subject)
-    return subject if isinstance(subject, _Runner) else None
+    return subject if isinstance(subject, Runner) else None
 
 
 def _staircases(inputs: tuple[Variable, ...], n_steps: int, share: float) -> Vector:
@@ -130,7 +148,7 @@ def _staircases(inputs: tuple[Variable, ...], n_steps: int, share: float) -> Vec
 
 
 def _run(
-    runner: _Runner, subject: SteppableCode, experiment: Experiment, inputs: Vector
+    runner: Runner, subject: SteppableCode, experiment: Experiment, inputs: Vector
 ) -> Vector | None:
     p = np.array([v.start for v in subject.interface.parameters], dtype=float)
     try:
