@@ -20,7 +20,7 @@ from packtwin.fmu.platforms import HOST, Platform, choose_platforms, host_platfo
 from packtwin.fmu.reference import Experiment, make_reference
 from packtwin.fmu.source import FmuSource, render_source
 from packtwin.twin.compiler import Compiler
-from packtwin.twin.errors import CompilerError
+from packtwin.twin.errors import CompilerError, FmuError
 from packtwin.twin.steppable import SteppableCode
 
 __all__ = ["Account", "Experiment", "compile_source", "export_fmu"]
@@ -79,6 +79,9 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     account = description if isinstance(description, Account) else None
     account = account or Account(description=str(description))
     report = progress or (lambda _share, _text: None)
+    if (fmi_version, tuple(kinds)) != ("2.0", ("cs",)):
+        msg = f"FMI {fmi_version} {','.join(kinds)} is not written; expected 2.0 cs."
+        raise FmuError(msg)
     chosen = choose_platforms(platforms)
     report(0.0, "generating C")
     source = render_source(subject, description=account.description)

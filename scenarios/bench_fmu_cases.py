@@ -95,12 +95,15 @@ class Bench:
         version: FmiVersion = "2.0",
         step_s: float = 1.0,
         inputs: Vector | None = None,
+        parameters: Mapping[str, float] | None = None,
     ) -> DrivenFmu:
         """Return an FMU with inputs, ready for the driver; random ones by default."""
         interface = self.model(case).subject.interface
         rows = excitation(interface, n_step, case.spans) if inputs is None else inputs
         path = self.fmu(case, version)
-        return DrivenFmu.load(self.driver, path, interface, rows, step_s)
+        return DrivenFmu.load(
+            self.driver, path, interface, rows, step_s, parameters or {}
+        )
 
     def _made(self, case: FmuCase, version: FmiVersion) -> tuple[Path, float]:
         key = (case.name, version)

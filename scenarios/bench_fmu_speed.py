@@ -82,7 +82,7 @@ def size_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
         at_most(
             "glibc.all",
             "Linux binaries of them that need a glibc newer than 2.17",
-            len(newest),
+            float(len(newest)),
             "1",
             0.0,
         ),
