@@ -15,7 +15,6 @@ from packtwin.scenarios.bench_fmu_cases import (
     FmuCase,
     Progress,
     Vector,
-    excitation,
 )
 from packtwin.scenarios.catalogue import find_path
 from packtwin.twin.cycle import load_cycle
@@ -40,7 +39,7 @@ def rows(progress: Progress, bench: Bench) -> list[BenchRow]:
     for index, case in enumerate(bench.cases):
         progress(index / len(bench.cases), case.name)
         subject = bench.model(case).subject
-        u = excitation(subject.interface, bench.n_step, case.spans)
+        u = bench.inputs(case, bench.n_step)
         want = _run(runner_of(subject), subject.interface, u)
         for version in VERSIONS:
             key = f"agreement.{case.key}.{version[0]}"

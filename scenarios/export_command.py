@@ -124,7 +124,6 @@ def _export_model(
     platforms: tuple[str, ...],
 ) -> None:
     from packtwin.fmu.binaries import describe_binaries
-    from packtwin.fmu.export import export_fmu
     from packtwin.scenarios.console import stage_progress
     from packtwin.scenarios.fmu_models import find_fmu_model
 
@@ -133,13 +132,11 @@ def _export_model(
         progress("export", 0.0, "building the model")
         made = find_fmu_model(name, points=points)
         path = out or Path(f"{made.subject.name}.fmu")
-        export_fmu(
-            made.subject,
+        made.export(
             path,
             fmi_version=fmi,
             kinds=kinds,
             platforms=platforms,
-            description=made.account,
             progress=lambda share, text: progress("export", share, text),
         )
     interface = made.subject.interface

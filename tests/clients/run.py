@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from packtwin.fmu.export import export_fmu
 from packtwin.fmu.reference import runner_of
 from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
 from packtwin.twin.errors import PackTwinError
@@ -126,13 +125,7 @@ def rows(python: Path, folder: Path) -> Iterator[dict[str, Any]]:
             version, kind = what.split()
             path = folder / f"{made.subject.name}_{version[0]}{kind}.fmu"
             try:
-                export_fmu(
-                    made.subject,
-                    path,
-                    fmi_version=version,
-                    kinds=(kind,),
-                    description=made.account,
-                )
+                made.export(path, fmi_version=version, kinds=(kind,))
             except PackTwinError as error:
                 sys.stdout.write(f"{model:<14} {what}  not exported: {error}\n")
                 continue

@@ -28,13 +28,14 @@ def test_quick_bench_measures_every_cheap_part(tmp_path: Path) -> None:
 
 def test_random_inputs_repeat_and_keep_their_ranges() -> None:
     (case,) = quick_cases()
-    interface = find_fmu_model(case.name).subject.interface
-    table = excitation(interface, 50, case.spans)
-    np.testing.assert_array_equal(table, excitation(interface, 50, case.spans))
+    made = find_fmu_model(case.name)
+    interface, experiment = made.subject.interface, made.experiment
+    table = excitation(interface, 50, experiment)
+    np.testing.assert_array_equal(table, excitation(interface, 50, experiment))
     for column, v in enumerate(interface.inputs):
         assert (table[:, column] >= v.minimum).all()
         assert (table[:, column] <= v.maximum).all()
-        low, high = case.spans.get(v.name, (-np.inf, np.inf))
+        low, high = experiment.spans.get(v.name, (-np.inf, np.inf))
         assert (table[:, column] >= low).all()
         assert (table[:, column] <= high).all()
     assert len(np.unique(table[:, 0])) == 50
