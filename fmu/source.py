@@ -84,6 +84,7 @@ def render_source(step_map: SteppableCode, *, description: str = "") -> FmuSourc
         "n_inputs": len(interface.inputs),
         "n_outputs": len(interface.outputs),
         "n_memory": code.n_memory,
+        "input_order": code.input_order,
         "units": [UNITS[name] for name in sorted({row.unit for row in rows})],
         "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
         "outputs": _structure(interface, step_map.dependencies()),
