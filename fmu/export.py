@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packtwin.fmu.archive import write_archive
 from packtwin.fmu.platforms import host_folders, library_suffix
-from packtwin.fmu.source import FmuSource, render_source
+from packtwin.fmu.source import FmiKind, FmiVersion, FmuSource, render_source
 from packtwin.twin.compiler import Compiler, find_compiler
+from packtwin.twin.model import Model
 from packtwin.twin.steppable import SteppableCode
 
 __all__ = ["compile_source", "export_fmu"]
@@ -21,8 +22,8 @@ __all__ = ["compile_source", "export_fmu"]
 logger = logging.getLogger(__name__)
 
 
-def export_fmu(
-    step_map: SteppableCode,
+def export_fmu(  # noqa: PLR0913 (one argument per part of the archive)
+    step_map: SteppableCode | Model,
     path: Path,
     *,
     documentation: Mapping[str, str | bytes] | None = None,
@@ -30,6 +31,8 @@ def export_fmu(
     description: str = "",
     compiler: Compiler | None = None,
     compile_binary: bool = True,
+    fmi_version: FmiVersion = "2.0",
+    kinds: Sequence[FmiKind] = ("cs",),
 ) -> Path:
     """Write a step map as a co-simulation FMU that needs neither Python nor packtwin.
 
@@ -45,6 +48,8 @@ def export_fmu(
         compiler: The C compiler; found on this machine by default.
         compile_binary: Whether to put a binary for this machine into the FMU. Without
             one it needs no compiler here, but one where it is imported.
+        fmi_version: Of FMI.
+        kinds: `cs` (co-simulation), `me` (model exchange) or both.
 
     Returns:
         The path written.
@@ -52,17 +57,21 @@ def export_fmu(
     Raises:
         CompilerError: No C compiler, or it failed.
     """
-    source = render_source(step_map, description=description)
+    source = render_source(
+        step_map, description=description, fmi_version=fmi_version, kinds=kinds
+    )
     members: dict[str, bytes] = {
         "modelDescription.xml": source.model_description.encode(),
     }
     if compile_binary:
-        folder = host_folders()[0]
+        folder = host_folders()[0 if fmi_version == "2.0" else -1]
         name = f"binaries/{folder}/{source.identifier}{library_suffix()}"
         members[name] = compile_source(source, compiler or find_compiler())
     members[f"sources/{source.identifier}.c"] = source.c_source.encode()
     members["sources/buildDescription.xml"] = source.build_description.encode()
     members["documentation/licenses/license.txt"] = source.license.encode()
+    if source.terminals:
+        members["terminalsAndIcons/terminalsAndIcons.xml"] = source.terminals.encode()
     for root, files in (("documentation", documentation), ("resources", resources)):
         for file, content in (files or {}).items():
             data = content.encode() if isinstance(content, str) else content

@@ -29,6 +29,7 @@ _FLAGS = (
     "-ffp-contract=off",
     "-fno-math-errno",
     "-DFMI2_OVERRIDE_FUNCTION_PREFIX",
+    "-DFMI3_OVERRIDE_FUNCTION_PREFIX",
 )
 
 STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
