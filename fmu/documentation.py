@@ -12,6 +12,7 @@ from packtwin.fmu.binaries import Binary
 from packtwin.fmu.reference import REFERENCE_FOLDER, Reference
 from packtwin.fmu.rendering import render_template
 from packtwin.fmu.source import FmuSource
+from packtwin.twin.model import Model
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.variable import Variable
 
@@ -47,7 +48,7 @@ class Account:
 
 
 def documentation_page(
-    subject: SteppableCode,
+    subject: SteppableCode | Model,
     account: Account,
     binaries: Sequence[Binary],
     reference: Reference,
@@ -82,7 +83,7 @@ def documentation_page(
             (title, [_row(v, title == "Outputs") for v in variables])
             for title, variables in groups
         ],
-        "equations": [*account.equations, *filter(None, [subject.remark])],
+        "equations": [*account.equations, *filter(None, [_remark(subject)])],
         "certificate": _certificate(account.certificate or {}),
         "limits": [*account.limits, *_LIMITS],
         "binaries": binaries,
@@ -106,6 +107,10 @@ def license_text(
             "compilers": [f"{b.folder}: {b.compiler}" for b in binaries if b.compiler],
         },
     )
+
+
+def _remark(subject: SteppableCode | Model) -> str:
+    return "" if isinstance(subject, Model) else subject.remark
 
 
 def _row(v: Variable, is_output: bool) -> dict[str, str]:

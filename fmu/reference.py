@@ -22,6 +22,7 @@ from packtwin.fmu.rendering import render_template
 from packtwin.twin.compiled import compile_step_map
 from packtwin.twin.errors import CompilerError, StepError
 from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.variable import Variable
@@ -102,12 +103,16 @@ class Runner(Protocol):
         ...
 
 
-def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Reference:
+def make_reference(
+    subject: SteppableCode | Model, experiment: Experiment | None
+) -> Reference:
     """Run a step map and return its results as the files of an FMU."""
     if experiment is None:
         return Reference(files={}, remark="None: none were asked for.")
     # An adaptive step size amplifies rounding up to the tolerance of the integrator.
     tolerance = 1e-5 if isinstance(subject, ImplicitSource) else 1e-9
+    if isinstance(subject, Model):
+        return Reference(files={}, remark="None: equations alone take no steps.")
     try:
         runner = runner_of(subject)
     except CompilerError:

@@ -11,7 +11,8 @@ from typing import TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from packtwin.fmu.export import Experiment, FmiVersion
+from packtwin.fmu.export import Experiment
+from packtwin.fmu.source import FmiVersion
 from packtwin.scenarios.bench import BenchOptions
 from packtwin.scenarios.bench_fmu_driver import DrivenFmu
 from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
@@ -32,7 +33,7 @@ __all__ = [
 Vector: TypeAlias = npt.NDArray[np.float64]
 Progress: TypeAlias = Callable[[float, str], None]
 
-VERSIONS: tuple[FmiVersion, ...] = ("2.0",)
+VERSIONS: tuple[FmiVersion, ...] = ("2.0", "3.0")
 SEED = 1
 
 

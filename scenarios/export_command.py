@@ -14,7 +14,7 @@ from packtwin.twin.variable import nearest_names
 
 if TYPE_CHECKING:
     from packtwin.fmu.binaries import Binary
-    from packtwin.fmu.export import Kind
+    from packtwin.fmu.source import FmiKind
 
 __all__ = ["export"]
 
@@ -120,7 +120,7 @@ def _export_model(
     out: Path | None,
     points: int | None,
     fmi: FmiVersion,
-    kinds: tuple[Kind, ...],
+    kinds: tuple[FmiKind, ...],
     platforms: tuple[str, ...],
 ) -> None:
     from packtwin.fmu.binaries import describe_binaries
@@ -156,8 +156,8 @@ def _told(binary: Binary) -> str:
     return f"{binary.size / 1e3:.0f} kB, needs {binary.needs}"
 
 
-def _kinds(text: str) -> tuple[Kind, ...]:
-    known: tuple[Kind, ...] = ("cs", "me")
+def _kinds(text: str) -> tuple[FmiKind, ...]:
+    known: tuple[FmiKind, ...] = ("cs", "me")
     words = _words(text)
     for word in words:
         if word not in known:

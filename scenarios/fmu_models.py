@@ -17,7 +17,7 @@ from packtwin.twin.cooling import CoolingParameters, cooling_step_map
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.pack import PackLayout, pack_step_map
 from packtwin.twin.steppable import SteppableCode
-from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_step_map
+from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_model, cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec
 from packtwin.twin.variable import nearest_names
 from packtwin.twin.vehicle import load_vehicle, vehicle_step_map
@@ -109,7 +109,7 @@ def find_fmu_model(text: str, *, points: int | None = None) -> FmuModel:
 def cell_fmu(spec: SurrogateSpec) -> FmuModel:
     """Return one cell of a trained surrogate."""
     return FmuModel(
-        subject=cell_step_map(spec),
+        subject=replace(cell_step_map(spec), equations=cell_model(spec)),
         account=Account(
             description=f"Cell `{spec.name}`: particle core with learned closures.",
             equations=(
