@@ -44,7 +44,12 @@ def casadi_unit(
     """
     generator = ca.CodeGenerator(
         f"{name}.c",
-        {"with_header": False, "casadi_int": "int", "avoid_stack": False},
+        {
+            "with_header": False,
+            "casadi_int": "int",
+            "avoid_stack": False,
+            "verbose": False,  # no comment on every operation: half of the text
+        },
     )
     for function in functions:
         generator.add(function)
