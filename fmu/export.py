@@ -45,6 +45,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     documentation: Mapping[str, str | bytes] | None = None,
     resources: Mapping[str, str | bytes] | None = None,
     experiment: Experiment | None = _EXPERIMENT,
+    has_derivatives: bool = True,
     compiler: Compiler | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -65,6 +66,8 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         documentation: More files by their path under `documentation/`.
         resources: Files by their path under `resources/`.
         experiment: The run whose results the FMU carries; None for none.
+        has_derivatives: Whether steps have exact derivatives, where there are any.
+            Without them a large FMU is smaller and compiles faster.
         compiler: The compiler for `host`; found on this machine by default.
         progress: Called with the fraction done and what is being done.
 
@@ -83,7 +86,11 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     chosen = choose_platforms(platforms)
     report(0.0, "generating C")
     source = render_source(
-        subject, description=account.description, fmi_version=fmi_version, kinds=kinds
+        subject,
+        description=account.description,
+        fmi_version=fmi_version,
+        kinds=kinds,
+        has_derivatives=has_derivatives,
     )
     lacking: CompilerError | None = None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -63,6 +63,14 @@ def export(  # noqa: PLR0913 (one argument per option)
             show_default=False,
         ),
     ] = None,
+    has_derivatives: Annotated[
+        bool,
+        typer.Option(
+            "--derivatives/--no-derivatives",
+            help="Exact directional and adjoint derivatives of steps; a large FMU "
+            "without them is smaller.",
+        ),
+    ] = True,
     points: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +106,13 @@ def export(  # noqa: PLR0913 (one argument per option)
     if retrain or force:
         msg = f"`--retrain` and `--force` are for scenarios, and `{model}` is a model."
         raise ScenarioError(msg)
-    _export_model(model, out, points, fmi, _kinds(kind), _words(platforms))
+    options = {
+        "fmi_version": fmi,
+        "kinds": _kinds(kind),
+        "platforms": _words(platforms),
+        "has_derivatives": has_derivatives,
+    }
+    _export_model(model, out, points, options)
 
 
 def _is_scenario(text: str) -> bool:
@@ -119,9 +133,7 @@ def _export_model(
     name: str,
     out: Path | None,
     points: int | None,
-    fmi: FmiVersion,
-    kinds: tuple[FmiKind, ...],
-    platforms: tuple[str, ...],
+    options: dict[str, Any],
 ) -> None:
     from packtwin.fmu.binaries import describe_binaries
     from packtwin.scenarios.console import stage_progress
@@ -134,20 +146,19 @@ def _export_model(
         path = out or Path(f"{made.subject.name}.fmu")
         made.export(
             path,
-            fmi_version=fmi,
-            kinds=kinds,
-            platforms=platforms,
             progress=lambda share, text: progress("export", share, text),
+            **options,
         )
     interface = made.subject.interface
     typer.echo(
-        f"Wrote {path}: FMI {fmi} {', '.join(kinds)}, {len(interface.inputs)} inputs, "
+        f"Wrote {path}: FMI {options['fmi_version']} {', '.join(options['kinds'])}, "
+        f"{len(interface.inputs)} inputs, "
         f"{len(interface.outputs)} outputs, {len(interface.parameters)} parameters, "
         f"{path.stat().st_size / 1e6:.2f} MB, in {time.perf_counter() - begin_s:.0f} s."
     )
     for binary in describe_binaries(path):
         typer.echo(f"  binaries/{binary.folder}: {_told(binary)}")
-    if not platforms:
+    if not options["platforms"]:
         typer.echo("  C source only; the importing tool compiles it.")
     typer.echo(f"Next: `packtwin check {path}`.")
 

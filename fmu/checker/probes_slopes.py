@@ -101,7 +101,8 @@ def _compare_derivative(
         values.append(found[0])
     made.set("Real", [known.reference], [known.number])
     want = (values[0] - values[1]) / (2.0 * size)
-    noise = 1e-13 * max(abs(values[0]), abs(values[1])) / size
+    # A value that terms cancel to is as noisy as they are; the nominal tells their size.
+    noise = 1e-13 * max(abs(values[0]), abs(values[1]), abs(v.nominal)) / size
     yield from judge_derivative(v.name, known.name, got, want, noise)
 
 
