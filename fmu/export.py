@@ -33,6 +33,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of the archive)
     compile_binary: bool = True,
     fmi_version: FmiVersion = "2.0",
     kinds: Sequence[FmiKind] = ("cs",),
+    has_derivatives: bool = True,
 ) -> Path:
     """Write a step map as a co-simulation FMU that needs neither Python nor packtwin.
 
@@ -50,6 +51,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of the archive)
             one it needs no compiler here, but one where it is imported.
         fmi_version: Of FMI.
         kinds: `cs` (co-simulation), `me` (model exchange) or both.
+        has_derivatives: See `render_source`.
 
     Returns:
         The path written.
@@ -58,7 +60,11 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of the archive)
         CompilerError: No C compiler, or it failed.
     """
     source = render_source(
-        step_map, description=description, fmi_version=fmi_version, kinds=kinds
+        step_map,
+        description=description,
+        fmi_version=fmi_version,
+        kinds=kinds,
+        has_derivatives=has_derivatives,
     )
     members: dict[str, bytes] = {
         "modelDescription.xml": source.model_description.encode(),

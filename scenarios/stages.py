@@ -125,6 +125,7 @@ class ScenarioStages:
                     documentation=documents,
                     description=text,
                     compiler=compiler,
+                    has_derivatives=False,  # no master of the demo asks for them
                 )
             )
         path = folder / "certificate.json"
