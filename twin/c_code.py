@@ -127,6 +127,7 @@ def generate_c(
     is_mean: Sequence[bool],
     substep_s: float = math.inf,
     is_static: bool = False,
+    also: Sequence[ca.Function] = (),
 ) -> CCode:
     """Generate the C source of a step map's two functions; see `StepMap`.
 
@@ -137,6 +138,7 @@ def generate_c(
         is_mean: Flags of the outputs that are means over the step.
         substep_s: A longer step is cut into equal substeps of at most this length.
         is_static: Make the ABI functions `static` too (for one FMU source file).
+        also: Further functions, to be called by their names in code that follows.
     """
     generator = ca.CodeGenerator(
         f"{name}_functions.c",
@@ -146,7 +148,7 @@ def generate_c(
         _renamed(initialize, f"{name}_initialize"),
         _renamed(step, f"{name}_step"),
     )
-    for function in functions:
+    for function in (*functions, *also):
         generator.add(function)
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.compiled import CompiledStepMap
+from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.variable import Interface
@@ -124,7 +125,7 @@ class StepMapComponent:
 
     def __init__(
         self,
-        step_map: StepMap | CompiledStepMap,
+        step_map: StepMap | CompiledStepMap | CompiledSwitched,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,
@@ -181,7 +182,7 @@ class StepMapComponent:
         if status is StepStatus.OK:
             return StepReport(outputs=y, end_tick=end_tick)
         message = "the result is not finite"
-        if isinstance(self._step_map, CompiledStepMap):
+        if not isinstance(self._step_map, StepMap):
             message = self._step_map.refusal(*now).reason
         return StepReport(outputs=y, end_tick=tick, status=status, message=message)
 
