@@ -1,4 +1,4 @@
-"""Saved states in new processes, threads, leaks, and a folder with libc and libm only."""
+"""Saved states in new processes, threads, leaks, a folder with libc and libm only."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ static const double *pts_shifted(const double *u, double offset, double *moved) 
 """
 
 
-def generate_c(
+def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     name: str,
     initialize: ca.Function,
     step: ca.Function,
@@ -150,6 +150,7 @@ def generate_c(
     substep_s: float = math.inf,
     input_order: int = 0,
     is_static: bool = False,
+    also: Sequence[ca.Function] = (),
 ) -> CCode:
     """Generate the C source of a step map's two functions; see `StepMap`.
 
@@ -161,6 +162,7 @@ def generate_c(
         substep_s: A longer step is cut into equal substeps of at most this length.
         input_order: Number of time derivatives among the inputs of `step`.
         is_static: Make the ABI functions `static` too (for one FMU source file).
+        also: Further functions, to be called by their names in code that follows.
     """
     generator = ca.CodeGenerator(
         f"{name}_functions.c",
@@ -170,7 +172,7 @@ def generate_c(
         _renamed(initialize, f"{name}_initialize"),
         _renamed(step, f"{name}_step"),
     )
-    for function in functions:
+    for function in (*functions, *also):
         generator.add(function)
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")

@@ -9,6 +9,7 @@ made from the same two CasADi functions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -116,11 +117,14 @@ class StepMap:
         """Return what each output depends on at once."""
         return dependencies_of_start(self.initialize)
 
-    def c_code(self, *, is_static: bool = False) -> CCode:
+    def c_code(
+        self, *, is_static: bool = False, also: Sequence[ca.Function] = ()
+    ) -> CCode:
         """Return the C source; see `c_code`.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
+            also: Further functions for code that follows.
         """
         return generate_c(
             self.name,
@@ -130,6 +134,7 @@ class StepMap:
             substep_s=self.substep_s,
             input_order=self.input_order,
             is_static=is_static,
+            also=also,
         )
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
