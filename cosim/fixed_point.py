@@ -15,7 +15,7 @@ Vector: TypeAlias = NDArray[np.float64]
 Sweep: TypeAlias = Callable[[Vector], Vector]
 
 _DEPTH = 8
-_SINGULAR = 1e-7  # of the largest singular value; differences know no better
+_SINGULAR = 1e-7  # of the largest singular value or one; differences know no better
 
 
 @final
@@ -135,7 +135,7 @@ def _is_small(residual: Vector, w: Vector, tolerance: float) -> bool:
 
 def _is_singular(jacobian: Vector) -> bool:
     sizes = np.linalg.svd(jacobian, compute_uv=False)
-    return bool(sizes[-1] <= _SINGULAR * sizes[0])
+    return bool(sizes[-1] <= _SINGULAR * max(1.0, sizes[0]))
 
 
 def _solution(

@@ -73,14 +73,26 @@ class LoopJacobian:
         for name, slot in pairs:
             for source, target in slot.component.feedthrough:
                 self._through[column[f"{name}.{target}"], row[f"{name}.{source}"]] = 1.0
-        self._is_known = all(
-            slot.component.capabilities.can_differentiate for slot in self._slots
+        able = [slot.component.capabilities for slot in self._slots]
+        self._is_known = all(a.can_differentiate for a in able)
+        self._has_slopes = all(
+            a.has_output_derivatives and a.input_order > 0 for a in able
         )
 
-    def of_start(self, sweep: Sweep, w: Vector, result: Vector) -> Vector:
-        """Return the derivative of `sweep` by the given signals."""
+    def of_start(
+        self, sweep: Sweep, w: Vector, result: Vector, scale: Vector
+    ) -> Vector:
+        """Return the derivative of `sweep` by the given signals.
+
+        Args:
+            sweep: What a start does.
+            w: Where.
+            result: `sweep(w)`.
+            scale: Unit of each signal in `w`.
+        """
         if self._is_known:
-            return self._around(self._derivatives())
+            known = self._around(self._derivatives()) * scale
+            return np.asarray(known / scale[:, None], dtype=np.float64)
         reach = self._around(self._through) != 0.0
         return _by_differences(sweep, w, result, reach)
 
@@ -97,12 +109,15 @@ class LoopJacobian:
             is_smooth: Signals with slopes.
         """
         n, smooth = len(scale), np.flatnonzero(is_smooth)
-        around = self._around(self._derivatives() if self._is_known else self._through)
         jacobian = np.zeros((len(w), len(w)))
-        jacobian[:n, :n] = around * (scale[None, :] / scale[:, None])
-        jacobian[n:, n:] = jacobian[np.ix_(smooth, smooth)]
-        if self._is_known:
+        if self._is_known and self._has_slopes:
+            known = self._around(self._derivatives()) * scale / scale[:, None]
+            jacobian[:n, :n], jacobian[n:, n:] = known, known[np.ix_(smooth, smooth)]
             return jacobian
+        reach = self._around(self._through)
+        jacobian[:n, :n], jacobian[n:, n:] = reach, reach[np.ix_(smooth, smooth)]
+        if not self._has_slopes:  # differences make slopes of values
+            jacobian[n:, :n] = reach[smooth]
         return _by_differences(sweep, w, result, jacobian != 0.0)
 
     def _around(self, through: Vector) -> Vector:

@@ -32,7 +32,11 @@ class LoopStart:
     """
 
     def __init__(
-        self, system: System, slots: Sequence[Slot], places: dict[str, int]
+        self,
+        system: System,
+        slots: Sequence[Slot],
+        places: dict[str, int],
+        nominal: Vector,
     ) -> None:
         """Open the loops of a system.
 
@@ -40,6 +44,7 @@ class LoopStart:
             system: What is started.
             slots: Its components.
             places: Place of every output by `component.variable`.
+            nominal: Of every signal.
         """
         cuts = self._cuts = system.loop_cuts
         connections = [c for c in system.connections if not c.is_delayed]
@@ -47,7 +52,7 @@ class LoopStart:
         self.iteration_count = 0
         self._jacobian = LoopJacobian(slots, connections, cuts, places)
         self.signals = self._jacobian.signals
-        self._places = places
+        self._places, self._nominal = places, nominal
         # Where each given signal enters: (signal, component, input).
         rank = {int(place): k for k, place in enumerate(self.signals)}
         self._entries = [
@@ -67,26 +72,26 @@ class LoopStart:
             sweep: Start all components with them and return all signals.
             tick: When.
         """
+        guess = np.zeros(len(self.signals))
+        for k, i, at in self._entries:
+            slot = self._slots[i]
+            guess[k] = (held[i][at] - slot.offsets[at]) / slot.factor(at)
+        scale = np.maximum(self._nominal[self.signals], np.abs(guess))
 
         def around(w: Vector) -> Vector:
             for k, i, at in self._entries:
                 slot = self._slots[i]
-                factor = 1.0 if slot.factors is None else slot.factors[at]
-                held[i][at] = w[k] * factor + slot.offsets[at]
-            result: Vector = sweep()[self.signals]
-            return result
+                value = float(w[k] * scale[k])
+                held[i][at] = value * slot.factor(at) + slot.offsets[at]
+            found: Vector = sweep()[self.signals] / scale
+            return found
 
-        guess = np.zeros(len(self.signals))
-        for k, i, at in self._entries:
-            slot = self._slots[i]
-            factor = 1.0 if slot.factors is None else slot.factors[at]
-            guess[k] = (held[i][at] - slot.offsets[at]) / factor
         solution = Newton().solve(
             around,
-            guess,
+            guess / scale,
             _TOLERANCE,
             _LIMIT,
-            lambda w, result: self._jacobian.of_start(around, w, result),
+            lambda w, result: self._jacobian.of_start(around, w, result, scale),
         )
         self.iteration_count = solution.iteration_count
         if not solution.is_converged:

@@ -2,12 +2,14 @@
 
 A component that takes cubic inputs gets them. Others are stepped in substeps, each
 with the nearest polynomial of the order they take: for constants, the mean over the
-substep, which is what a zero-order hold at the start of the step misses.
+substep, which is what a zero-order hold at the start of the step misses. Outputs that
+depend at once on an input need its value at the end, though: a directional derivative
+corrects them; where there is none, such inputs are shifted to end at the right value.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast, final
 
 import numpy as np
@@ -17,7 +19,11 @@ from packtwin.cosim.abstract_stepper import StepFunction
 from packtwin.cosim.hermite import difference_weights, project_rows
 from packtwin.cosim.slot import Slot, describe
 from packtwin.twin.component import StepReport, seconds
-from packtwin.twin.component_roles import EventComponent, SmoothComponent
+from packtwin.twin.component_roles import (
+    DifferentiableComponent,
+    EventComponent,
+    SmoothComponent,
+)
 from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.taylor import evaluate_taylor, shift_taylor
@@ -91,8 +97,14 @@ class Mover:
         has_free_steps = able.has_variable_step and able.fixed_step_s is None
         self._can_divide = has_free_steps
         self._n = substep_count if has_free_steps and self._order < 3 else 1
-        self.can_rewind = able.can_rewind
-        self.has_slopes, self.has_events = able.has_output_derivatives, able.has_events
+        self.can_rewind, self.has_events = able.can_rewind, able.has_events
+        names = {source for source, _ in slot.component.feedthrough}
+        self._is_through = np.array([n in names for n in slot.input_names], dtype=bool)
+        self._is_corrected = self._order < 3 and bool(names)
+        self._can_differentiate = able.can_differentiate
+        # Slopes of constant inputs are 0, which is wrong for what depends on them.
+        is_blind = self._order == 0 and bool(names)
+        self.has_slopes = able.has_output_derivatives and not is_blind
         self.steps_through_events = False
         self._is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
         is_discrete = np.array([v.variability == "discrete" for v in slot.outputs])
@@ -190,7 +202,14 @@ class Mover:
         raise self.slot.failure(tick, end_tick, reason)
 
     def _checked_step(self, tick: int, end_tick: int, rows: Vector) -> StepReport:
-        u = project_rows(rows, seconds(end_tick - tick), self._order)
+        h = seconds(end_tick - tick)
+        u = project_rows(rows, h, self._order)
+        gap: Vector | None = None
+        if self._is_corrected:
+            gap = evaluate_taylor(rows, h) - evaluate_taylor(u, h)
+            if not self._can_differentiate:
+                u = u.copy()
+                u[0] += np.where(self._is_through, gap, 0.0)
         self.slot.u[...] = u[0]
         if not u[1:].any():
             u = u[0]
@@ -208,7 +227,11 @@ class Mover:
         if not (is_done or has_event) or not np.isfinite(report.outputs).all():
             reason = self.slot.reason(end_tick, report, report.outputs)
             raise self.slot.failure(tick, end_tick, reason)
-        return report
+        if gap is None or not self._can_differentiate or not gap.any():
+            return report
+        component = cast(DifferentiableComponent, self.slot.component)
+        change = np.where(self._is_mean, 0.0, component.directional_derivative(gap))
+        return replace(report, outputs=report.outputs + change)
 
     def handle_event(self, tick: int, u: Vector) -> Vector:
         """Have the component handle an event and return its outputs after it."""
@@ -256,7 +279,3 @@ class Mover:
             return describe(error)
         gap = np.abs(runs[1] - runs[0]) > 1e-9 * (np.abs(runs[0]) + 1e-300)
         return "it does not repeat a step after going back" if gap.any() else ""
-
-    def end_of_inputs(self, rows: Vector, start: Vector, h: float) -> Vector:
-        """Return the values of the inputs `h` seconds into the step."""
-        return evaluate_taylor(self.inputs(rows, start), h)

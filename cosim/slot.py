@@ -87,6 +87,10 @@ class Slot:
         """Names of its inputs."""
         return [variable.name for variable in self.inputs]
 
+    def factor(self, i: int) -> float:
+        """Return what an input is multiplied with to have its unit."""
+        return 1.0 if self.factors is None else float(self.factors[i])
+
     def initialize(self, tick: int, u: Vector) -> Vector:
         """Initialize the component and check what it returns."""
         try:

@@ -66,7 +66,7 @@ class SmoothStepper(AbstractStepper):
             is_smooth[mover.slot.target] = mover.is_smooth
             self.nominal[mover.slot.target] = [v.nominal for v in mover.slot.outputs]
         self.signals = Signals(self.values, is_smooth)
-        self._loop_start = LoopStart(system, self._slots, self._places)
+        self._loop_start = LoopStart(system, self._slots, self._places, self.nominal)
         self._is_probed = False
         self._doubts: dict[str, str] = {}
         self._groups = self._make_groups()
@@ -107,6 +107,7 @@ class SmoothStepper(AbstractStepper):
     @override
     def counts(self) -> dict[str, int]:
         counts = {f"steps of {m.name}": m.step_count for m in self._movers}
+        counts["iterations at the start"] = self._loop_start.iteration_count
         counts["iterations"] = sum(group.iteration_count for group in self._groups)
         return counts
 
