@@ -13,7 +13,9 @@ from typing import final
 from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
+from packtwin.cosim.adaptive_pace import AdaptivePace
 from packtwin.cosim.graph import sort_groups
+from packtwin.cosim.pace import EvenPace
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.system import System
@@ -22,6 +24,7 @@ from packtwin.twin.errors import WiringError
 __all__ = [
     "AbstractExplicitMaster",
     "AbstractMaster",
+    "Adaptive",
     "GaussSeidel",
     "Iterated",
     "Jacobi",
@@ -39,11 +42,14 @@ class AbstractMaster(ABC):
         return type(self).__name__
 
     @abstractmethod
-    def prepare(self, system: System, *, has_timing: bool = False) -> AbstractStepper:
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
         """Return a run of a system, not yet started.
 
         Args:
             system: What to step.
+            duration_s: Length of the whole run.
             has_timing: Measure the seconds spent in each component.
         """
 
@@ -58,7 +64,9 @@ class AbstractExplicitMaster(AbstractMaster):
         """Return the order of steps and the connections that carry old values."""
 
     @override
-    def prepare(self, system: System, *, has_timing: bool = False) -> AbstractStepper:
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
         if system.loop_cuts:
             cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
             msg = (
@@ -132,11 +140,50 @@ class Iterated(AbstractMaster):
     substep_count: int = 1
 
     @override
-    def prepare(self, system: System, *, has_timing: bool = False) -> AbstractStepper:
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
         return SmoothStepper(
             system,
             tolerance=self.tolerance,
             iteration_limit=self.iteration_limit,
             substep_count=self.substep_count,
+            pace=EvenPace(),
+            has_timing=has_timing,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive(AbstractMaster):
+    """`Iterated` with steps as short as a tolerance asks, and no shorter.
+
+    Every step is taken once whole and once in halves; the difference, scaled to the
+    order of the scheme, is its error. The tolerance is the error of the whole run: each
+    step may add its share by length, so that errors add up to it in a system that does
+    not amplify them. Communication points (`step_s`) are met exactly and are the
+    longest steps. All components must be able to rewind.
+
+    Attributes:
+        tolerance: Error of the outputs at the end, as a fraction of their size or
+            `nominal`, whichever is larger.
+        iteration_limit: Corrections in one step at most; then a shorter one is tried.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    tolerance: float = 1e-4
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @override
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=min(1e-8, 1e-4 * self.tolerance),
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=AdaptivePace(self.tolerance, duration_s),
             has_timing=has_timing,
         )

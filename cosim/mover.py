@@ -74,6 +74,7 @@ class Mover:
 
     Attributes:
         slot: Its places.
+        is_mean: Outputs that are means over a step.
         is_smooth: Outputs that have values and derivatives between the steps; the
             others (means and discrete ones) are constant over a step.
         can_rewind: Whether it may be stepped again; a probe may deny it.
@@ -106,9 +107,9 @@ class Mover:
         is_blind = self._order == 0 and bool(names)
         self.has_slopes = able.has_output_derivatives and not is_blind
         self.steps_through_events = False
-        self._is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
+        self.is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
         is_discrete = np.array([v.variability == "discrete" for v in slot.outputs])
-        self.is_smooth = ~(self._is_mean | is_discrete.astype(bool))
+        self.is_smooth = ~(self.is_mean | is_discrete.astype(bool))
         self._is_delayed = np.array(slot.is_delayed, dtype=bool)
         self.samples: Samples = ()
         self.step_count = 0
@@ -119,6 +120,11 @@ class Mover:
     def name(self) -> str:
         """Name of the component."""
         return self.slot.component.name
+
+    @property
+    def takes_polynomials(self) -> bool:
+        """Whether it has no inputs or takes more than constants."""
+        return self._order > 0 or not self.slot.inputs
 
     def inputs(self, rows: Vector, start: Vector) -> Vector:
         """Return Taylor rows of the inputs from those of all signals.
@@ -170,7 +176,7 @@ class Mover:
         n = self._n
         if not (self.has_slopes or self.samples[1:] or not self._can_divide):
             n = max(n, _FRESH_SUBSTEPS)
-        total = np.zeros(len(self._is_mean))
+        total = np.zeros(len(self.is_mean))
         samples, y, has_event = list(self.samples), total, False
         now = tick
         for i in range(1, n + 1):
@@ -181,19 +187,19 @@ class Mover:
             samples.append((to, y))
             now = to
         kept = () if has_event else tuple(samples[-_DEPTH:])
-        outputs = np.where(self._is_mean, total, y)
+        outputs = np.where(self.is_mean, total, y)
         slopes = self._slopes(kept or tuple(samples[-_DEPTH:]))
         return Move(outputs=outputs, slopes=slopes, has_event=has_event, samples=kept)
 
     def _substep(self, tick: int, end_tick: int, rows: Vector) -> tuple[Vector, bool]:
-        start, total, has_event = tick, np.zeros(len(self._is_mean)), False
+        start, total, has_event = tick, np.zeros(len(self.is_mean)), False
         for _ in range(_EVENT_LIMIT):
             report = self._checked_step(tick, end_tick, rows)
             y, span = report.outputs, report.end_tick - tick
             total += y * (span / (end_tick - start))
             has_event = report.status is StepStatus.EVENT
             if report.end_tick == end_tick:
-                return np.where(self._is_mean, total, y), has_event
+                return np.where(self.is_mean, total, y), has_event
             if not self.steps_through_events:
                 raise EventMet(report.end_tick)
             rows, tick = shift_taylor(rows, seconds(span)), report.end_tick
@@ -230,7 +236,7 @@ class Mover:
         if gap is None or not self._can_differentiate or not gap.any():
             return report
         component = cast(DifferentiableComponent, self.slot.component)
-        change = np.where(self._is_mean, 0.0, component.directional_derivative(gap))
+        change = np.where(self.is_mean, 0.0, component.directional_derivative(gap))
         return replace(report, outputs=report.outputs + change)
 
     def handle_event(self, tick: int, u: Vector) -> Vector:

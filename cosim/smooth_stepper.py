@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,20 @@ from packtwin.cosim.connection import Connection
 from packtwin.cosim.graph import sort_groups
 from packtwin.cosim.loop_start import LoopStart
 from packtwin.cosim.mover import EventMet, Mover
+from packtwin.cosim.pace import Pace, standstill
 from packtwin.cosim.signals import Signals
 from packtwin.cosim.smooth_group import SmoothGroup
 from packtwin.cosim.system import System
 from packtwin.twin.component import seconds
-from packtwin.twin.errors import StepError
 
 __all__ = ["SmoothStepper"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
+StepperState: TypeAlias = tuple[list[Any], tuple[Vector, Vector, Vector], Vector]
+
 _CUT_LIMIT = 30  # shortenings of one step to an event
-_EVENT_LIMIT = 1000  # events between two communication points
+_EVENT_LIMIT = 1000  # rounds of events that set each other off
 
 
 @final
@@ -39,6 +41,7 @@ class SmoothStepper(AbstractStepper):
         tolerance: float,
         iteration_limit: int,
         substep_count: int,
+        pace: Pace,
         has_timing: bool = False,
     ) -> None:
         """Compile a system.
@@ -48,6 +51,7 @@ class SmoothStepper(AbstractStepper):
             tolerance: Of the exchanged signals, as a fraction of their size.
             iteration_limit: Corrections in one step at most.
             substep_count: Substeps of components that do not take cubic inputs.
+            pace: How long the steps are.
             has_timing: Measure `component_seconds`.
         """
         self._groups_of_names = _groups(system)
@@ -67,6 +71,13 @@ class SmoothStepper(AbstractStepper):
             self.nominal[mover.slot.target] = [v.nominal for v in mover.slot.outputs]
         self.signals = Signals(self.values, is_smooth)
         self._loop_start = LoopStart(system, self._slots, self._places, self.nominal)
+        self._pace = pace
+        self._is_mean = np.zeros(len(self.values), dtype=bool)
+        self.has_slopes = np.zeros(len(self.values), dtype=bool)
+        for mover in self._movers:
+            self.has_slopes[mover.slot.target] = mover.has_slopes
+            self._is_mean[mover.slot.target] = mover.is_mean
+        self._carried = np.zeros(len(self.values))  # integrals of the means
         self._is_probed = False
         self._doubts: dict[str, str] = {}
         self._groups = self._make_groups()
@@ -107,14 +118,25 @@ class SmoothStepper(AbstractStepper):
     @override
     def counts(self) -> dict[str, int]:
         counts = {f"steps of {m.name}": m.step_count for m in self._movers}
+        counts |= self._pace.counts
         counts["iterations at the start"] = self._loop_start.iteration_count
         counts["iterations"] = sum(group.iteration_count for group in self._groups)
         return counts
 
     @property
-    def can_go_back(self) -> bool:
-        """Whether every component can rewind."""
-        return all(mover.can_rewind for mover in self._movers)
+    def unable(self) -> list[str]:
+        """Names of components that cannot go back."""
+        return [mover.name for mover in self._movers if not mover.can_rewind]
+
+    @property
+    def order_of_accuracy(self) -> int:
+        """How errors fall with the step: 4 on polynomial inputs, 2 on constants."""
+        return 4 if all(m.takes_polynomials for m in self._movers) else 2
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """`component.variable` of the outputs, in the order of `values`."""
+        return tuple(self._places)
 
     @override
     def initialize(self, tick: int) -> None:
@@ -144,14 +166,10 @@ class SmoothStepper(AbstractStepper):
     def advance(self, tick: int, end_tick: int) -> None:
         if not self._is_probed:
             self._probe(tick, end_tick)
-        for _ in range(_EVENT_LIMIT):
-            if tick == end_tick:
-                return
-            tick = self.advance_to_event(tick, end_tick)
-        names = ", ".join(f"`{m.name}`" for m in self._movers if m.has_events)
-        reason = f"{names} had {_EVENT_LIMIT} events in one communication step"
-        msg = f"The run stands still at {seconds(tick):.9g} s: {reason}; see why."
-        raise StepError(msg, component="", time_s=seconds(tick), reason=reason)
+        self._carried[...] = 0.0
+        self._pace.advance(self, tick, end_tick)
+        is_mean = self._is_mean
+        self.values[is_mean] = self._carried[is_mean] / seconds(end_tick - tick)
 
     def advance_to_event(self, tick: int, end_tick: int) -> int:
         """Step to the first event, at most to `end_tick`, and return where it is."""
@@ -170,11 +188,24 @@ class SmoothStepper(AbstractStepper):
             self._commit(end_tick)
             return end_tick
         reason = f"an event moves whenever the step is shortened, {_CUT_LIMIT} times"
-        msg = f"The step from {seconds(tick):.9g} s finds no end: {reason}; see why."
-        raise StepError(msg, component="", time_s=seconds(tick), reason=reason)
+        raise standstill(tick, reason)
+
+    def save(self) -> StepperState:
+        """Return what `restore` needs; only if every component can rewind."""
+        states = [mover.save() for mover in self._movers]
+        return states, self.signals.save(), self._carried.copy()
+
+    def restore(self, state: StepperState) -> None:
+        """Go back to a saved state."""
+        states, signals, carried = state
+        for mover, saved in zip(self._movers, states, strict=True):
+            mover.restore(saved)
+        self.signals.restore(signals)
+        self._carried[...] = carried
 
     def _commit(self, end_tick: int) -> None:
         self.signals.commit()
+        self._carried += self.signals.span_s * self.values
         moves = {k: v for group in self._groups for k, v in group.moves.items()}
         for mover in self._movers:
             mover.samples = moves[mover.name].samples
@@ -195,8 +226,7 @@ class SmoothStepper(AbstractStepper):
         else:
             names = ", ".join(f"`{m.name}`" for m in self._movers if m.has_events)
             reason = f"the events of {names} set each other off without end"
-            msg = f"The run stands still at {seconds(tick):.9g} s: {reason}; see why."
-            raise StepError(msg, component="", time_s=seconds(tick), reason=reason)
+            raise standstill(tick, reason)
         has_jumped = self.values != before
         for mover in self._movers:
             is_stale = not mover.has_events and has_jumped[mover.slot.indices].any()
@@ -223,7 +253,7 @@ class SmoothStepper(AbstractStepper):
                     mover.can_rewind = False
                     self._doubts[mover.name] = doubt
         for mover in self._movers:
-            mover.steps_through_events = not self.can_go_back
+            mover.steps_through_events = bool(self.unable)
         self._groups = self._make_groups()
         self.initialize(tick)
 
