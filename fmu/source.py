@@ -6,14 +6,12 @@ The value reference of a variable is its row: inputs, then outputs, then paramet
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
 import math
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeAlias, final
 
-import jinja2
-
+from packtwin.fmu.rendering import read_template, render_template
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.feedthrough import Dependencies
 from packtwin.twin.steppable import SteppableCode
@@ -36,7 +34,6 @@ class FmuSource:
         c_source: One C99 translation unit.
         model_description: `modelDescription.xml`.
         build_description: `sources/buildDescription.xml`.
-        license: `documentation/licenses/license.txt`.
     """
 
     identifier: str
@@ -44,7 +41,6 @@ class FmuSource:
     c_source: str
     model_description: str
     build_description: str
-    license: str
 
 
 @final
@@ -84,13 +80,16 @@ def render_source(step_map: SteppableCode, *, description: str = "") -> FmuSourc
         "n_inputs": len(interface.inputs),
         "n_outputs": len(interface.outputs),
         "n_memory": code.n_memory,
+        "input_order": code.input_order,
         "units": [UNITS[name] for name in sorted({row.unit for row in rows})],
         "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
         "outputs": _structure(interface, step_map.dependencies()),
     }
-    parts = [_template(name) for name in ("prologue.h", "fmi2_types.h", "model.h.j2")]
+    parts = [
+        read_template(name) for name in ("prologue.h", "fmi2_types.h", "model.h.j2")
+    ]
     parts += [
-        _template(name)
+        read_template(name)
         for name in ("fmi2_instance.h", "fmi2_functions.c", "fmi2_stepping.c")
     ]
     digest = hashlib.sha256(
@@ -100,17 +99,26 @@ def render_source(step_map: SteppableCode, *, description: str = "") -> FmuSourc
         (digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])
     )
     context["token"] = f"{{{token}}}"
-    prologue, types, model, *functions = parts
+    prologue, types, _, *functions = parts
     c_source = "".join(
-        [prologue, code.source, types, _render(model, context), *functions]
+        [
+            prologue,
+            code.source,
+            types,
+            render_template("model.h.j2", context),
+            *functions,
+        ]
     )
     return FmuSource(
         identifier=step_map.name,
         token=context["token"],
         c_source=c_source,
-        model_description=_render(_template("modelDescription.xml.j2"), context, True),
-        build_description=_render(_template("buildDescription.xml.j2"), context, True),
-        license=_template("license.txt"),
+        model_description=render_template(
+            "modelDescription.xml.j2", context, is_xml=True
+        ),
+        build_description=render_template(
+            "buildDescription.xml.j2", context, is_xml=True
+        ),
     )
 
 
@@ -163,22 +171,3 @@ def _structure(interface: Interface, known: Dependencies) -> list[dict[str, Any]
             {"index": n_u + i + 1, "inputs": inputs, "knowns": inputs + parameters}
         )
     return rows
-
-
-def _template(name: str) -> str:
-    folder = importlib.resources.files("packtwin.fmu.templates")
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def _render(text: str, context: dict[str, Any], is_xml: bool = False) -> str:
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=is_xml, keep_trailing_newline=True
-    )
-    environment.filters["c_double"] = _c_double
-    return environment.from_string(text).render(context)
-
-
-def _c_double(value: float) -> str:
-    if math.isfinite(value):
-        return repr(float(value))
-    return "-DBL_MAX" if value < 0 else "DBL_MAX"

@@ -6,6 +6,8 @@
     int NAME_pt_step(double *memory, double t, double h, const double *u,
                      const double *p, double *y, void *space);
 
+`u` of `NAME_pt_step` holds the inputs at `t`, then their first `input_order` time
+derivatives; that of `NAME_pt_initialize` the inputs alone.
 `NAME_pt_step` returns 0 after a good step and 1 when it refused it (memory unchanged).
 `space` is scratch of `NAME_pt_space_size()` bytes, aligned for doubles: the caller owns
 it and nothing is kept in it. Nothing is allocated and nothing is global: calls with
@@ -35,11 +37,13 @@ class CCode:
         name: Prefix of the ABI's functions.
         source: The C99 text.
         n_memory: Length of the memory.
+        input_order: Number of time derivatives of the inputs that a step takes.
     """
 
     name: str
     source: str
     n_memory: int
+    input_order: int = 0
 
 
 _WRAPPER = """
@@ -49,7 +53,7 @@ _WRAPPER = """
 
 #define PTS_N_MEMORY {n_memory}
 #define PTS_N_OUTPUTS {n_outputs}
-
+{shift}
 static const char pts_is_mean[{n_flags}] = {{{flags}}};
 
 static int pts_all_finite(const double *v, int n) {{
@@ -66,6 +70,7 @@ typedef struct {{
   casadi_real w[{n_w}];
   double now[{dim_memory}], next[{dim_memory}], last[{dim_outputs}];
   double total[{dim_outputs}];
+  double moved[{dim_moved}];
   casadi_int iw[{n_iw}];
 }} pts_space;
 
@@ -101,7 +106,7 @@ typedef struct {{
     s->arg[0] = now;
     s->arg[1] = &t_i;
     s->arg[2] = &h_i;
-    s->arg[3] = u;
+    s->arg[3] = {inputs};
     s->arg[4] = p;
     s->res[0] = next;
     s->res[1] = last;
@@ -118,6 +123,23 @@ typedef struct {{
 }}
 """
 
+_SHIFT = """
+/* The polynomial inputs `u`, about an origin moved by `offset`. */
+static const double *pts_shifted(const double *u, double offset, double *moved) {{
+  int i, j, k;
+  for (k = 0; k < {n_inputs}; ++k) {{
+    for (i = 0; i <= {order}; ++i) {{
+      double value = u[{order} * {n_inputs} + k];
+      for (j = {order} - i; j > 0; --j) {{
+        value = u[(i + j - 1) * {n_inputs} + k] + offset / j * value;
+      }}
+      moved[i * {n_inputs} + k] = value;
+    }}
+  }}
+  return moved;
+}}
+"""
+
 
 def generate_c(
     name: str,
@@ -126,6 +148,7 @@ def generate_c(
     *,
     is_mean: Sequence[bool],
     substep_s: float = math.inf,
+    input_order: int = 0,
     is_static: bool = False,
 ) -> CCode:
     """Generate the C source of a step map's two functions; see `StepMap`.
@@ -136,6 +159,7 @@ def generate_c(
         step: `(memory, t, h, u, p) -> (memory, y)`.
         is_mean: Flags of the outputs that are means over the step.
         substep_s: A longer step is cut into equal substeps of at most this length.
+        input_order: Number of time derivatives among the inputs of `step`.
         is_static: Make the ABI functions `static` too (for one FMU source file).
     """
     generator = ca.CodeGenerator(
@@ -152,6 +176,7 @@ def generate_c(
         generator.generate(f"{folder}/")
         source = (Path(folder) / f"{name}_functions.c").read_text()
     n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
+    n_u, order = initialize.numel_in(0), input_order
     limit = substep_s if math.isfinite(substep_s) else -1.0
     flags = ", ".join(str(int(f)) for f in is_mean) or "0"
     wrapper = _WRAPPER.format(
@@ -159,6 +184,9 @@ def generate_c(
         static="static " if is_static else "",
         n_memory=n_m,
         n_outputs=n_y,
+        shift=_SHIFT.format(n_inputs=n_u, order=order) if order else "",
+        inputs="n > 1 ? pts_shifted(u, i * h_i, s->moved) : u" if order else "u",
+        dim_moved=max(1, n_u * (order + 1)) if order else 1,
         dim_memory=max(1, n_m),
         dim_outputs=max(1, n_y),
         n_flags=max(1, n_y),
@@ -169,7 +197,12 @@ def generate_c(
         n_iw=max(1, *(f.sz_iw() for f in functions)),
         n_w=max(1, *(f.sz_w() for f in functions)),
     )
-    return CCode(name=name, source=_with_column_order(source) + wrapper, n_memory=n_m)
+    return CCode(
+        name=name,
+        source=_with_column_order(source) + wrapper,
+        n_memory=n_m,
+        input_order=order,
+    )
 
 
 def _renamed(function: ca.Function, name: str) -> ca.Function:

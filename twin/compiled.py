@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -19,6 +19,7 @@ from packtwin.twin.implicit import (
     ImplicitSource,
     implicit_source,
 )
+from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.library_cache import cached_library
 from packtwin.twin.memory_layout import COUNTS
 from packtwin.twin.model import Model
@@ -26,6 +27,7 @@ from packtwin.twin.outcome import Outcome
 from packtwin.twin.refusal import refusal_message, start_message
 from packtwin.twin.step_library import StepLibrary
 from packtwin.twin.step_map import StepStatus
+from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface
 from packtwin.twin.vector_c import EXPORTED
 
@@ -83,6 +85,7 @@ class CompiledStepMap:
     """
 
     substep_s = float("inf")
+    input_order = 1
 
     def __init__(self, *, source: ImplicitSource, library: Path) -> None:
         self.source = source
@@ -173,8 +176,18 @@ class CompiledStepMap:
         self, memory: Vector, t: float, h: float, u: Vector, p: Vector
     ) -> tuple[Vector, Vector, StepStatus]:
         """Advance by `h` seconds through any events; see `StepMap.advance`."""
-        outcome = self.step_until_event(memory, t, h, u, p, stops=False)
-        return outcome.memory, outcome.outputs, outcome.status
+        rows = input_rows(u, len(self.interface.inputs), self.name)
+        inputs, is_mean = (rows, self.input_order), self.interface.is_mean_output
+        single = partial(self._substep, p)
+        now, y, is_done = take_substeps(single, memory, (t, h), inputs, is_mean)
+        return now, y, StepStatus.OK if is_done else StepStatus.REFUSED
+
+    def _substep(
+        self, p: Vector, memory: Vector, t: float, h: float, rows: Vector
+    ) -> tuple[Vector, Vector, bool]:
+        u, slope = rows[0], rows[1] if rows[1].any() else None
+        done = self.step_until_event(memory, t, h, u, p, slope=slope, stops=False)
+        return done.memory, done.outputs, done.status is not StepStatus.REFUSED
 
     def run(
         self,

@@ -88,6 +88,7 @@ class ImplicitSource:
             name=self.name,
             source=(STATIC if is_static else "") + self.source,
             n_memory=self.n_memory,
+            input_order=1,
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import TypeAlias, final
 
 import casadi as ca
@@ -24,6 +25,8 @@ from packtwin.twin.feedthrough import (
     dependencies_of_start,
     feedthrough_of,
 )
+from packtwin.twin.input_polynomial import input_rows
+from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
 
 __all__ = ["StepMap", "StepStatus"]
@@ -51,8 +54,12 @@ class StepMap:
         memory: Layout of the memory vector.
         initialize: `casadi.Function (u, p) -> (memory, y)`.
         step: `casadi.Function (memory, t, h, u, p) -> (memory, y)`. A step whose
-            result is not finite is refused.
+            result is not finite is refused. One of length zero keeps the memory and
+            gives the outputs for it and `u`.
         substep_s: A longer step is cut into equal substeps of at most this length.
+        input_order: Order k of the polynomials that `step` takes as inputs: its `u`
+            is stacked from the inputs and their first k time derivatives at the start
+            of the step, of size `n_inputs * (k + 1)`. `initialize` takes values only.
     """
 
     name: str
@@ -61,6 +68,7 @@ class StepMap:
     initialize: ca.Function
     step: ca.Function
     substep_s: float = math.inf
+    input_order: int = 0
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
@@ -68,7 +76,11 @@ class StepMap:
         n_p, n_y = len(self.interface.parameters), len(self.interface.outputs)
         wanted = {
             "initialize": (self.initialize, (n_u, n_p), (n_m, n_y)),
-            "step": (self.step, (n_m, 1, 1, n_u, n_p), (n_m, n_y)),
+            "step": (
+                self.step,
+                (n_m, 1, 1, n_u * (self.input_order + 1), n_p),
+                (n_m, n_y),
+            ),
         }
         for label, (function, sizes_in, sizes_out) in wanted.items():
             got_in = tuple(function.numel_in(i) for i in range(function.n_in()))
@@ -98,7 +110,7 @@ class StepMap:
     @property
     def is_mean_output(self) -> NDArray[np.bool_]:
         """Flags of the outputs that are means over the step."""
-        return np.array([v.sampling == "mean" for v in self.interface.outputs], bool)
+        return self.interface.is_mean_output
 
     def dependencies(self) -> Dependencies:
         """Return what each output depends on at once."""
@@ -116,6 +128,7 @@ class StepMap:
             self.step,
             is_mean=self.is_mean_output.tolist(),
             substep_s=self.substep_s,
+            input_order=self.input_order,
             is_static=is_static,
         )
 
@@ -133,21 +146,37 @@ class StepMap:
     def advance(
         self, memory: Vector, t: float, h: float, u: Vector, p: Vector
     ) -> tuple[Vector, Vector, StepStatus]:
-        """Advance by `h` seconds from time `t` with constant inputs.
+        """Advance by `h` seconds from time `t`.
+
+        Args:
+            memory: As returned by `start` or the last step.
+            t: Start time, s.
+            h: Length, s.
+            u: Inputs: a vector, constant over the step, or up to `MAXIMUM_ROWS` rows of
+                values and time derivatives at `t`. Rows beyond `input_order` are met
+                by substeps (second order) instead of exactly.
+            p: Parameters.
 
         Returns:
             New memory, outputs and status; a refused step returns the memory it got.
         """
-        n = self.substep_count(h)
-        now, total = memory, np.zeros(len(self.interface.outputs))
-        y = total
-        for i in range(n):
-            now_dm, y_dm = self.step(now, t + i * (h / n), h / n, u, p)
-            now, y = _flat(now_dm), _flat(y_dm)
-            total = total + y
-        if not (np.isfinite(now).all() and np.isfinite(total).all()):
-            return memory, y, StepStatus.REFUSED
-        return now, np.where(self.is_mean_output, total / n, y), StepStatus.OK
+        rows = input_rows(u, len(self.interface.inputs), self.name)
+        now, y, is_done = take_substeps(
+            partial(self._substep, p),
+            memory,
+            (t, h),
+            (rows, self.input_order),
+            self.is_mean_output,
+            self.substep_count(h),
+        )
+        return now, y, StepStatus.OK if is_done else StepStatus.REFUSED
+
+    def _substep(
+        self, p: Vector, memory: Vector, t: float, h: float, rows: Vector
+    ) -> tuple[Vector, Vector, bool]:
+        now_dm, y_dm = self.step(memory, t, h, rows.reshape(-1), p)
+        now, y = _flat(now_dm), _flat(y_dm)
+        return now, y, bool(np.isfinite(now).all() and np.isfinite(y).all())
 
 
 def _flat(value: ca.DM) -> Vector:

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.units import UNITS, unit_of_name
 
@@ -115,6 +118,11 @@ class Interface:
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters in vector order."""
         return tuple(variable.name for variable in self.parameters)
+
+    @property
+    def is_mean_output(self) -> NDArray[np.bool_]:
+        """Flags of the outputs that are means over the step."""
+        return np.array([v.sampling == "mean" for v in self.outputs], bool)
 
     def with_starts(self, starts: dict[str, float]) -> Interface:
         """Return the interface with other start values of inputs and parameters."""

@@ -32,6 +32,7 @@ typedef struct {
   PtState state;
   fmi2CallbackFunctions callbacks;
   void *space; /* scratch of the step, too large for the stack; holds no state */
+  double inputs[PT_DIM_INPUT_ROWS]; /* values, then derivatives, which stay zero */
   char name[]; /* C99 flexible array member */
 } PtInstance;
 

@@ -145,7 +145,8 @@ PT_EXPORT(fmi2Status, fmi2DoStep)
   }
   s = &instance->state;
   y = s->values + PT_N_INPUTS;
-  if (PT_STEP(s->memory, t, h, s->values, y + PT_N_OUTPUTS, y, instance->space)) {
+  memcpy(instance->inputs, s->values, sizeof(double) * PT_N_INPUTS);
+  if (PT_STEP(s->memory, t, h, instance->inputs, y + PT_N_OUTPUTS, y, instance->space)) {
     s->step_status = fmi2Discard;
     return pt_refuse(instance, fmi2Discard,
                      "fmi2DoStep: the step of %g s from %g s was refused, because its "

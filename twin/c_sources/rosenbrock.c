@@ -422,9 +422,13 @@ PT_ABI int PTI_NAME(explain)(const double *memory, double t, double h, const dou
 
 PT_ABI int PTI_NAME(step)(double *memory, double t, double h, const double *u,
                           const double *p, double *y, void *space) {
+  const double *du = 0; /* rows of u: values, slopes */
   double end;
-  int event;
-  return PTI_NAME(advance)(memory, t, h, u, 0, p, y, 0, &end, &event, space) ==
+  int event, i;
+  for (i = PTI_NU; i < 2 * PTI_NU; ++i) {
+    if (u[i] != 0.0) du = u + PTI_NU;
+  }
+  return PTI_NAME(advance)(memory, t, h, u, du, p, y, 0, &end, &event, space) ==
          PTI_REFUSED;
 }
 
