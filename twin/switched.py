@@ -23,6 +23,7 @@ from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.feedthrough import Dependencies, dependencies_through
 from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
 
@@ -219,11 +220,23 @@ class Switched:
             on_parameters=answer.on_parameters + n * tripped.on_parameters,
         )
 
-    def c_code(self, *, is_static: bool = False, with_explain: bool = False) -> CCode:
+    @property
+    def equations(self) -> Model | None:
+        """Those of the fast part, if it has any."""
+        return self.fast.equations
+
+    def c_code(
+        self,
+        *,
+        is_static: bool = False,
+        has_derivatives: bool = False,
+        with_explain: bool = False,
+    ) -> CCode:
         """Return the C source; see `c_code`.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
+            has_derivatives: Ignored: a step that may switch has none.
             with_explain: Add `NAME_pt_explain` and `NAME_pt_lift` (`switched.c`).
         """
         glue = [
