@@ -81,7 +81,8 @@ def structure_of(
             )
         states = [pair[1] for pair in always]
         lists[kind] = _joined(table, kind, inputs, (), states)
-        initial += _joined(table, kind, first, parameters)
+        if kind != "indicator":  # FMI lists those with the states only
+            initial += _joined(table, kind, first, parameters)
     initial.sort(key=lambda unknown: unknown.row.reference)
     return Structure(
         outputs=lists["output"],

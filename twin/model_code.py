@@ -43,6 +43,7 @@ def exchange_code(model: Model) -> str:
 def exchange_functions(model: Model) -> list[ca.Function]:
     """Return the functions above, named, as CasADi functions."""
     name = f"{model.name}_exchange"
+    _check_structure(model)
     start, evaluate = _start(model), _evaluate(model)
     _check_start(model, start, evaluate)
     return [
@@ -102,14 +103,17 @@ def _solver(model: Model) -> ca.Function:
     )
 
 
+def _check_structure(model: Model) -> None:
+    """Refuse algebraic states that no equation is left for, by name."""
+    if model.algebraic is not None:
+        pattern = model.algebraic.jac_sparsity(0, 2)
+        names = [v.name for v in model.algebraic_states]
+        eliminate(pattern.size1(), *pattern.get_triplet(), 0, names)
+
+
 def _check_start(model: Model, start: ca.Function, evaluate: ca.Function) -> None:
     """Refuse algebraic states without a solution at the start values, by name."""
     names = [v.name for v in (*model.states, *model.algebraic_states)]
-    n_x = len(model.states)
-    if model.algebraic is not None:
-        pattern = model.algebraic.jac_sparsity(0, 2)
-        rows, columns = pattern.get_triplet()
-        eliminate(pattern.size1(), rows, columns, 0, names[n_x:])
     u, p = model.start_vectors()
     x, z = (np.asarray(v.full()).reshape(-1) for v in start(u, p))
     for name, value in zip(names, [*x, *z], strict=True):
