@@ -1,4 +1,4 @@
-"""Polynomials that carry signals over a step, and how poorer inputs get them.
+"""Polynomials that carry signals over a step.
 
 A polynomial is given as Taylor rows: row k is its k-th time derivative at the start of
 the step, one column per signal.
@@ -7,15 +7,12 @@ the step, one column per signal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from math import factorial
 from typing import TypeAlias
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-__all__ = ["difference_weights", "hermite_rows", "project_rows", "quadratic_rows"]
+__all__ = ["difference_weights", "hermite_rows", "quadratic_rows"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -32,35 +29,6 @@ def quadratic_rows(y0: Vector, y1: Vector, d1: Vector, h: float) -> Vector:
     rise = (y1 - y0) / h
     curvature = 2.0 * (d1 - rise) / h
     return np.array([y0, d1 - curvature * h, curvature, np.zeros_like(y0)])
-
-
-def project_rows(rows: Vector, h: float, order: int) -> Vector:
-    """Return the nearest polynomial of a lower order over `h`, in the mean square.
-
-    It has the same mean over `h`: what a flow carries is kept. Order 0 is the mean.
-    """
-    m = len(rows)
-    if m <= order + 1:
-        return rows
-    inverse = np.array([1.0 / factorial(k) for k in range(m)])
-    scaled = rows * (h ** np.arange(m) * inverse)[:, None]
-    low: Vector = _projection(m, order) @ scaled
-    low /= (h ** np.arange(order + 1) * inverse[: order + 1])[:, None]
-    return low
-
-
-@cache
-def _projection(m: int, order: int) -> Vector:
-    """Matrix on coefficients of powers on [0, 1]: cut off Legendre's series."""
-    # Column k of `to_power` holds Legendre's k-th polynomial shifted to [0, 1].
-    to_power = np.zeros((m, m))
-    shift = np.polynomial.Polynomial([-1.0, 2.0])
-    for k in range(m):
-        power = np.polynomial.Polynomial(legendre.leg2poly(np.eye(m)[k]))(shift)
-        to_power[: len(power.coef), k] = power.coef
-    to_legendre = np.linalg.inv(to_power)
-    low: Vector = to_power[: order + 1, : order + 1] @ to_legendre[: order + 1]
-    return low
 
 
 def difference_weights(times: Sequence[float], at: float) -> Vector:

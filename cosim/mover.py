@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import StepFunction
-from packtwin.cosim.hermite import difference_weights, project_rows
+from packtwin.cosim.hermite import difference_weights
 from packtwin.cosim.slot import Slot, describe
 from packtwin.twin.component import StepReport, seconds
 from packtwin.twin.component_roles import (
@@ -25,8 +25,8 @@ from packtwin.twin.component_roles import (
     SmoothComponent,
 )
 from packtwin.twin.errors import StepError
+from packtwin.twin.input_polynomial import is_beyond, shifted, substep_rows, value_at
 from packtwin.twin.step_map import StepStatus
-from packtwin.twin.taylor import evaluate_taylor, shift_taylor
 
 __all__ = ["EventMet", "Move", "Mover"]
 
@@ -181,7 +181,7 @@ class Mover:
         now = tick
         for i in range(1, n + 1):
             to = tick + i * (end_tick - tick) // n
-            ahead = shift_taylor(rows, seconds(now - tick)) if now > tick else rows
+            ahead = shifted(rows, seconds(now - tick)) if now > tick else rows
             y, has_event = self._substep(now, to, ahead)
             total += y * ((to - now) / (end_tick - tick))
             samples.append((to, y))
@@ -202,17 +202,19 @@ class Mover:
                 return np.where(self.is_mean, total, y), has_event
             if not self.steps_through_events:
                 raise EventMet(report.end_tick)
-            rows, tick = shift_taylor(rows, seconds(span)), report.end_tick
+            rows, tick = shifted(rows, seconds(span)), report.end_tick
             self.handle_event(tick, rows[0])
         reason = f"more than {_EVENT_LIMIT} events in one step"
         raise self.slot.failure(tick, end_tick, reason)
 
     def _checked_step(self, tick: int, end_tick: int, rows: Vector) -> StepReport:
         h = seconds(end_tick - tick)
-        u = project_rows(rows, h, self._order)
+        u = rows
+        if is_beyond(rows, self._order):
+            u = substep_rows(rows, self._order, 0.0, h)
         gap: Vector | None = None
         if self._is_corrected:
-            gap = evaluate_taylor(rows, h) - evaluate_taylor(u, h)
+            gap = value_at(list(rows), h) - value_at(list(u), h)
             if not self._can_differentiate:
                 u = u.copy()
                 u[0] += np.where(self._is_through, gap, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Vector: TypeAlias = NDArray[np.float64]
 EVENT_LIMIT = 1000  # between two communication points
 
 
+@runtime_checkable
 class PacedRun(Protocol):
     """What a pace drives."""
 
@@ -54,6 +55,7 @@ class PacedRun(Protocol):
         ...
 
 
+@runtime_checkable
 class Pace(Protocol):
     """Chooses the steps of a run."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.hermite import hermite_rows, quadratic_rows
-from packtwin.twin.taylor import evaluate_taylor, shift_taylor
+from packtwin.twin.input_polynomial import shifted, value_at
 
 __all__ = ["Signals"]
 
@@ -56,7 +56,7 @@ class Signals:
         rows[1] = np.where(np.isfinite(self.slopes), self.slopes, 0.0)
         rows[2], rows[3] = self._curvature, 0.0
         rows[1:, ~self.is_smooth] = 0.0
-        self.end = evaluate_taylor(rows, span_s)
+        self.end = value_at(list(rows), span_s)
         self.end_slopes = rows[1] + span_s * rows[2]
 
     def put(self, places: slice | Indices, end: Vector, end_slopes: Vector) -> None:
@@ -77,7 +77,7 @@ class Signals:
 
     def commit(self) -> None:
         """Take the end as the start of the next step."""
-        self._curvature = shift_taylor(self.rows, self.span_s)[2]
+        self._curvature = shifted(self.rows, self.span_s)[2]
         self._curvature[~self.is_smooth] = 0.0
         self.start[...] = self.end
         self.slopes = self.end_slopes.copy()

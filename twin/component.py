@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from packtwin.twin.compiled import CompiledStepMap
 from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.step_slopes import StepSlopes
-from packtwin.twin.taylor import shift_taylor
 from packtwin.twin.variable import Interface
 
 __all__ = [
@@ -177,7 +177,8 @@ class StepMapComponent:
         self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
         self._span_s, self._is_at_start = 0.0, True
         self._known_slopes: StepSlopes | None = None  # made when asked for
-        self._order = 1 if isinstance(step_map, CompiledStepMap) else 0
+        is_compiled = isinstance(step_map, CompiledStepMap)
+        self._order = 1 if is_compiled else step_map.input_order
 
     @property
     def name(self) -> str:
@@ -275,7 +276,7 @@ class StepMapComponent:
         return slopes.by_inputs(self._memory, self._time_s, u, self._p, du)
 
     def _rows_now(self) -> Vector:
-        return shift_taylor(np.atleast_2d(self._u), self._span_s)
+        return shifted(np.atleast_2d(self._u), self._span_s)
 
     def _slopes(self) -> StepSlopes:
         if not isinstance(self._step_map, StepMap):

@@ -22,10 +22,10 @@ class StepSlopes:
     def __init__(self, step_map: StepMap) -> None:
         """Differentiate the step and the start."""
         n_u, n_p = step_map.initialize.numel_in(0), step_map.initialize.numel_in(1)
-        self._n_rows = max(1, step_map.step.numel_in(3) // max(n_u, 1))
+        self._n_row = step_map.input_order + 1
         m, t, h = ca.MX.sym("m", step_map.n_memory), ca.MX.sym("t"), ca.MX.sym("h")
-        u, p = ca.MX.sym("u", *step_map.step.size_in(3)), ca.MX.sym("p", n_p)
-        du, start_du = ca.MX.sym("du", *u.shape), ca.MX.sym("du", n_u)
+        u, p = ca.MX.sym("u", step_map.step.numel_in(3)), ca.MX.sym("p", n_p)
+        du, start_du = ca.MX.sym("du", u.numel()), ca.MX.sym("du", n_u)
         start_u = ca.MX.sym("u", n_u)
         y, start_y = step_map.step(m, t, h, u, p)[1], step_map.initialize(start_u, p)[1]
         self._by_time = ca.Function(
@@ -54,10 +54,9 @@ class StepSlopes:
         return _flat(self._of_start(u, p, du))
 
     def _inputs(self, rows: Vector) -> Vector:
-        padded: Vector = np.zeros((self._n_rows, rows.shape[1]))
-        padded[: len(rows)] = rows[: self._n_rows]
-        first: Vector = padded[0]
-        return first if self._n_rows == 1 else padded
+        padded = np.zeros((self._n_row, rows.shape[1]))
+        padded[: len(rows)] = rows[: self._n_row]
+        return padded.reshape(-1)
 
 
 def _flat(value: ca.DM) -> Vector:

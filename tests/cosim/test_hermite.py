@@ -6,44 +6,26 @@ import pytest
 from packtwin.cosim.hermite import (
     difference_weights,
     hermite_rows,
-    project_rows,
     quadratic_rows,
 )
-from packtwin.twin.taylor import evaluate_taylor, shift_taylor
+from packtwin.twin.input_polynomial import shifted
 
 H = 0.7
-
-
-def row(rows: np.ndarray, k: int) -> np.ndarray:
-    return shift_taylor(rows, H)[k]
 
 
 def test_a_cubic_meets_values_and_derivatives_at_both_ends():
     y0, d0, y1, d1 = np.random.default_rng(0).normal(size=(4, 3))
     rows = hermite_rows(y0, d0, y1, d1, H)
     np.testing.assert_allclose(rows[:2], [y0, d0])
-    np.testing.assert_allclose(shift_taylor(rows, H)[:2], [y1, d1])
+    np.testing.assert_allclose(shifted(rows, H)[:2], [y1, d1])
 
 
 def test_a_parabola_meets_both_values_and_the_last_derivative():
     y0, y1, d1 = np.random.default_rng(1).normal(size=(3, 2))
     rows = quadratic_rows(y0, y1, d1, H)
     np.testing.assert_allclose(rows[0], y0)
-    np.testing.assert_allclose(shift_taylor(rows, H)[:2], [y1, d1])
+    np.testing.assert_allclose(shifted(rows, H)[:2], [y1, d1])
     assert not rows[3].any()
-
-
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_a_projection_keeps_all_moments_up_to_its_order(order):
-    rows = np.random.default_rng(2).normal(size=(4, 2))
-    low = project_rows(rows, H, order)
-    assert low.shape == (order + 1, 2)
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    t = H / 2 * (nodes + 1.0)
-    gap = np.array([evaluate_taylor(rows, s) - evaluate_taylor(low, s) for s in t])
-    for k in range(order + 1):
-        moment = (weights * t**k) @ gap
-        np.testing.assert_allclose(moment, 0.0, atol=1e-14)
 
 
 def test_differences_are_exact_for_cubics_at_uneven_times():
