@@ -63,6 +63,11 @@ class CompiledSwitched:
         return self.switched.interface
 
     @property
+    def input_order(self) -> int:
+        """Inputs are constants."""
+        return 0
+
+    @property
     def n_memory(self) -> int:
         """Length of the memory."""
         return self.switched.n_memory

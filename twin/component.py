@@ -177,8 +177,7 @@ class StepMapComponent:
         self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
         self._span_s, self._is_at_start = 0.0, True
         self._known_slopes: StepSlopes | None = None  # made when asked for
-        is_compiled = isinstance(step_map, CompiledStepMap)
-        self._order = 1 if is_compiled else step_map.input_order
+        self._order = step_map.input_order
 
     @property
     def name(self) -> str:
