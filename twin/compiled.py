@@ -102,11 +102,6 @@ class CompiledStepMap:
         return self.source.model.interface
 
     @property
-    def input_order(self) -> int:
-        """Inputs may have a slope."""
-        return 1
-
-    @property
     def n_memory(self) -> int:
         """Length of the memory."""
         return self.source.n_memory
