@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from typing import final
 
 from packtwin.fmu.checker.library import SharedLibrary, text_at
 
-__all__ = ["exported_functions", "read_elf"]
+__all__ = ["exported_functions", "needed_glibc", "read_elf"]
 
-_SHT_DYNSYM, _SHT_DYNAMIC = 11, 6
+_SHT_DYNSYM, _SHT_DYNAMIC, _SHT_VERNEED = 11, 6, 0x6FFFFFFE
 _STT_FUNC, _STT_IFUNC = 2, 10
 _ET_DYN = 3
 _DT_NEEDED, _DT_RPATH, _DT_RUNPATH = 1, 15, 29
@@ -36,6 +37,43 @@ def exported_functions(data: bytes) -> frozenset[str] | None:
     """
     library = read_elf(data) if data[4:5] == b"\x02" else None
     return None if library is None else library.functions
+
+
+def needed_glibc(data: bytes) -> str:
+    """Return the oldest GNU C library that a 64-bit library runs with, as `2.17`.
+
+    Returns:
+        Nothing if it asks for no version, or is no such library.
+    """
+    if data[:6] != b"\x7fELF\x02\x01":
+        return ""
+    try:
+        names = set(_needed_versions(data))
+    except (struct.error, IndexError, ValueError):
+        return ""
+    found = [m for name in names if (m := re.fullmatch(r"GLIBC_(\d+(?:\.\d+)*)", name))]
+    versions = [tuple(int(part) for part in m.group(1).split(".")) for m in found]
+    return ".".join(map(str, max(versions))) if versions else ""
+
+
+def _needed_versions(data: bytes) -> Iterator[str]:
+    """Yield the symbol versions asked of other libraries (`Elf64_Verneed`)."""
+    sections = _sections(data, is_64=True)
+    for section in sections:
+        if section.kind != _SHT_VERNEED:
+            continue
+        strings = sections[section.link].offset
+        at, next_at = section.offset, 1
+        while next_at:
+            # version, number of names, file, first name, next library
+            _, count, _, first, next_at = struct.unpack_from("<HHIII", data, at)
+            name_at = at + first
+            for _ in range(count):
+                # hash, flags, other, name, next name
+                *_, name, step = struct.unpack_from("<IHHII", data, name_at)
+                yield text_at(data, strings + name)
+                name_at += step
+            at += next_at
 
 
 def read_elf(data: bytes) -> SharedLibrary | None:

@@ -7,17 +7,14 @@ one version of FMI around it. FMI 2.0 and 3.0 share all but those.
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeAlias, final
 
-import jinja2
-
 from packtwin.fmu.model_header import model_functions, model_sizes
+from packtwin.fmu.rendering import read_template, render_template
 from packtwin.fmu.structure import structure_of
 from packtwin.fmu.table import make_table
 from packtwin.fmu.terminals import terminals_of
@@ -60,7 +57,6 @@ class FmuSource:
         c_source: One C99 translation unit.
         model_description: `modelDescription.xml`.
         build_description: `sources/buildDescription.xml`.
-        license: `documentation/licenses/license.txt`.
         terminals: `terminalsAndIcons/terminalsAndIcons.xml`, empty if it has none.
         fmi_version: Of FMI.
         kinds: What can be instantiated.
@@ -71,7 +67,6 @@ class FmuSource:
     c_source: str
     model_description: str
     build_description: str
-    license: str
     terminals: str = ""
     fmi_version: FmiVersion = "2.0"
     kinds: tuple[FmiKind, ...] = ("cs",)
@@ -203,10 +198,10 @@ def _files(
     abi = ["functions", "other", "stepping", "exchange"]
     if major == "2":
         abi.remove("other")
-    prologue, types = _template("prologue.h"), _template(f"fmi{major}_types.h")
-    rest = [_template(name) for name in _CORE]
-    rest += [_template(f"fmi{major}_{name}.c") for name in abi]
-    model, instance = _template("model.h.j2"), _template("instance.c")
+    prologue, types = read_template("prologue.h"), read_template(f"fmi{major}_types.h")
+    rest = [read_template(name) for name in _CORE]
+    rest += [read_template(f"fmi{major}_{name}.c") for name in abi]
+    model, instance = read_template("model.h.j2"), read_template("instance.c")
     table = [asdict(row) for row in context["rows"]]
     digest = hashlib.sha256(
         "\0".join(
@@ -219,42 +214,30 @@ def _files(
     context = {**context, "token": f"{{{token}}}"}
     c_source = "".join(
         [
-            *(prologue, *parts, _render(model, context), types, instance, *rest),
-            _template("epilogue.h"),
+            *(
+                prologue,
+                *parts,
+                render_template("model.h.j2", context),
+                types,
+                instance,
+                *rest,
+            ),
+            read_template("epilogue.h"),
         ]
     )
     terminals = ""
     if context["terminals"]:
-        terminals = _render(_template("terminalsAndIcons.xml.j2"), context, True)
-    description = _template(f"modelDescription{major}.xml.j2")
+        terminals = render_template("terminalsAndIcons.xml.j2", context, is_xml=True)
+    description = f"modelDescription{major}.xml.j2"
     return FmuSource(
         identifier=context["identifier"],
         token=context["token"],
         c_source=c_source,
-        model_description=_render(description, context, True),
-        build_description=_render(_template("buildDescription.xml.j2"), context, True),
-        license=_template("license.txt"),
+        model_description=render_template(description, context, is_xml=True),
+        build_description=render_template(
+            "buildDescription.xml.j2", context, is_xml=True
+        ),
         terminals=terminals,
         fmi_version=fmi_version,
         kinds=kinds,
     )
-
-
-def _template(name: str) -> str:
-    folder = importlib.resources.files("packtwin.fmu.templates")
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def _render(text: str, context: dict[str, Any], is_xml: bool = False) -> str:
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=is_xml, keep_trailing_newline=True
-    )
-    environment.filters["c_double"] = _c_double
-    environment.tests["finite"] = math.isfinite
-    return environment.from_string(text).render(context)
-
-
-def _c_double(value: float) -> str:
-    if math.isfinite(value):
-        return repr(float(value))
-    return "-DBL_MAX" if value < 0 else "DBL_MAX"

@@ -92,8 +92,10 @@ def step_currents(
     current_A: Vector,
     starts: Mapping[str, float],
     tolerance: tuple[float, float],
+    *,
+    step_s: float = 1.0,
 ) -> PeerSteps:
-    """Step PyBaMM through one constant current per second.
+    """Step PyBaMM through one constant current per step.
 
     Raises:
         ModelError: PyBaMM failed, or met a limit; with the time.
@@ -102,14 +104,14 @@ def step_currents(
     rows = []
     try:
         for level_A in current_A:
-            solution = _step(simulation, 1.0, level_A)
+            solution = _step(simulation, step_s, level_A)
             names = ("voltage_V", "temperature_K")
             rows.append([float(solution[name].entries[-1]) for name in names])
     except _SOLVER_ERRORS as error:
         message = (
             f"PyBaMM's {physics.family} of `{physics.parameter_set}` failed at "
-            f"{len(rows)} s, relative tolerance {tolerance[0]:g}: {error}. Choose "
-            "another tolerance or a smaller current."
+            f"{len(rows) * step_s:g} s, relative tolerance {tolerance[0]:g}: {error}. "
+            "Choose another tolerance or a smaller current."
         )
         raise ModelError(message) from error
     voltage_V, temperature_K = np.array(rows).T

@@ -34,6 +34,7 @@ Progress: TypeAlias = Callable[[float, str], None]
 BENCHES = {
     "check": "packtwin.scenarios.bench_check",
     "demo": "packtwin.scenarios.bench_demo",
+    "fmu": "packtwin.scenarios.bench_fmu",
     "measured": "packtwin.scenarios.bench_measured",
     "physics": "packtwin.scenarios.bench_physics",
     "trust": "packtwin.scenarios.bench_trust",

@@ -41,6 +41,19 @@ STATE_FAULTS: tuple[RunMutant, ...] = (
         },
     ),
     RunMutant(
+        name="an output is off by a millionth, always",
+        rules=("reference-differs",),
+        bodies={
+            "fmi2GetReal": f"""
+  {PASS_GET}
+  size_t i;
+  for (i = 0; i < n; ++i) {{
+    if (r[i] == 3) v[i] *= 1.0 + 1e-6;
+  }}
+  return status;"""
+        },
+    ),
+    RunMutant(
         name="inputs are stored but not used",
         rules=("set-has-no-effect",),
         globals="static double kept[2] = {1.0, 0.0};\n",

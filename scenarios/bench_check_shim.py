@@ -184,8 +184,21 @@ class RunMutant:
     flags: str = ""
 
 
-def write_run_mutant(source: FmuSource, mutant: RunMutant, path: Path) -> Path:
-    """Compile the good source with a faulty layer and write the FMU."""
+def write_run_mutant(
+    source: FmuSource,
+    mutant: RunMutant,
+    path: Path,
+    *,
+    reference: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Compile the good source with a faulty layer and write the FMU.
+
+    Args:
+        source: Of the good FMU.
+        mutant: The fault.
+        path: The file to write.
+        reference: The good FMU's reference results, by path.
+    """
     parts = [
         "#undef FMI2_OVERRIDE_FUNCTION_PREFIX\n",
         source.c_source,
@@ -212,7 +225,6 @@ def write_run_mutant(source: FmuSource, mutant: RunMutant, path: Path) -> Path:
         c_source="".join(parts),
         model_description=text,
         build_description=source.build_description,
-        license=source.license,
     )
     binary = f"binaries/{host_folders()[0]}/{source.identifier}{library_suffix()}"
     members = {
@@ -220,7 +232,7 @@ def write_run_mutant(source: FmuSource, mutant: RunMutant, path: Path) -> Path:
         binary: compile_source(changed, find_compiler()),
         f"sources/{source.identifier}.c": changed.c_source.encode(),
         "sources/buildDescription.xml": source.build_description.encode(),
-        "documentation/licenses/license.txt": source.license.encode(),
+        **(reference or {}),
     }
     write_archive(path, members)
     return path

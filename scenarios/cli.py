@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 # Before anything can import PyBaMM, here or in a worker process.
 os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
@@ -23,8 +23,9 @@ from packtwin.scenarios.command_group import (
     ScenarioArgument,
 )
 from packtwin.scenarios.converge_command import converge
+from packtwin.scenarios.export_command import export
 from packtwin.scenarios.identify_command import identify
-from packtwin.scenarios.physics_command import export_physics
+from packtwin.scenarios.stage_command import make_pipeline, run_one_stage
 
 __all__ = ["app", "main"]
 
@@ -100,7 +101,7 @@ def run(
     from packtwin.scenarios.simulation import read_summary
     from packtwin.scenarios.summary import ten_lines
 
-    pipeline = _pipeline(scenario, out, is_retrained=retrain)
+    pipeline = make_pipeline(scenario, out, is_retrained=retrain)
     with stage_progress() as progress:
         pipeline = replace(pipeline, progress=progress)
         trained = ("generate", "train", "certify")
@@ -132,7 +133,7 @@ def generate(
 
     Example: `packtwin generate ev_fast_charge_day --out runs/retrained`
     """
-    _one_stage("generate", scenario, out, is_retrained=True, is_forced=force)
+    run_one_stage("generate", scenario, out, is_retrained=True, is_forced=force)
 
 
 @app.command()
@@ -145,7 +146,7 @@ def train(
 
     Example: `packtwin train ev_fast_charge_day --out runs/retrained`
     """
-    _one_stage("train", scenario, out, is_retrained=True, is_forced=force)
+    run_one_stage("train", scenario, out, is_retrained=True, is_forced=force)
 
 
 @app.command()
@@ -159,23 +160,7 @@ def certify(
 
     Example: `packtwin certify ev_fast_charge_day --out runs/retrained`
     """
-    _one_stage("certify", scenario, out, is_retrained=True, is_forced=force)
-
-
-@app.command()
-def export(
-    scenario: ScenarioArgument,
-    out: OutOption = None,
-    retrain: RetrainOption = False,
-    force: ForceOption = False,
-) -> None:
-    """Write pack, vehicle and cooling as FMUs (needs a C compiler).
-
-    The files in `fmu/` are FMI 2.0 co-simulation FMUs without any Python inside.
-
-    Example: `packtwin export ev_fast_charge_day --out runs/demo`
-    """
-    _one_stage("export", scenario, out, is_retrained=retrain, is_forced=force)
+    run_one_stage("certify", scenario, out, is_retrained=True, is_forced=force)
 
 
 @app.command()
@@ -192,7 +177,7 @@ def simulate(
 
     Example: `packtwin simulate ev_fast_charge_day --out runs/demo`
     """
-    _one_stage("simulate", scenario, out, is_retrained=retrain, is_forced=force)
+    run_one_stage("simulate", scenario, out, is_retrained=retrain, is_forced=force)
 
 
 @app.command()
@@ -206,7 +191,9 @@ def report(
 
     Example: `packtwin report ev_fast_charge_day --out runs/demo`
     """
-    folder = _one_stage("report", scenario, out, is_retrained=retrain, is_forced=force)
+    folder = run_one_stage(
+        "report", scenario, out, is_retrained=retrain, is_forced=force
+    )
     typer.echo(f"Report: {folder / 'report.html'}")
 
 
@@ -253,38 +240,13 @@ def info(
 app.command()(bench)
 app.command()(check)
 app.command()(converge)
-app.command(name="export-physics")(export_physics)
+app.command()(export)
 app.command()(identify)
 
 
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _pipeline(source: str, out: Path | None, *, is_retrained: bool) -> Any:
-    from packtwin.scenarios.loading import load_scenario
-    from packtwin.scenarios.pipeline import Pipeline
-    from packtwin.scenarios.stages import ScenarioStages
-
-    scenario = load_scenario(source)
-    stages = ScenarioStages(scenario, is_retrained=is_retrained).stages()
-    folder = (out or Path("runs") / scenario.name).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return Pipeline(folder=folder, stages=stages)
-
-
-def _one_stage(
-    name: str, source: str, out: Path | None, *, is_retrained: bool, is_forced: bool
-) -> Path:
-    from packtwin.scenarios.console import print_outcome, stage_progress
-
-    pipeline = _pipeline(source, out, is_retrained=is_retrained)
-    with stage_progress() as progress:
-        pipeline = replace(pipeline, progress=progress)
-        outcome = pipeline.run_stage(name, is_forced=is_forced)
-    print_outcome(outcome)
-    return Path(pipeline.folder)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from packtwin.scenarios.fingerprints import (
     StageName,
     stage_fingerprint,
 )
+from packtwin.scenarios.fmu_models import FmuModel
 from packtwin.scenarios.loading import scenario_toml
 from packtwin.scenarios.pipeline import Progress, Stage, read_manifest, write_text
 from packtwin.scenarios.retraining import (
@@ -83,53 +84,27 @@ class ScenarioStages:
         return certify_on_runs(self._scenario, folder, progress)
 
     def _export(self, folder: Path, progress: Progress) -> Sequence[Path]:
-        from packtwin.fmu.export import export_fmu
-        from packtwin.twin.compiler import find_compiler
-        from packtwin.twin.cooling import CoolingParameters, cooling_step_map
-        from packtwin.twin.pack import PackLayout, pack_step_map
-        from packtwin.twin.vehicle import load_vehicle, vehicle_step_map
+        from packtwin.scenarios.fmu_models import cooling_fmu, pack_fmu, vehicle_fmu
+        from packtwin.twin.cooling import CoolingParameters
+        from packtwin.twin.pack import PackLayout
 
-        s, spec, compiler = self._scenario, self.spec(folder), find_compiler()
+        s, spec = self._scenario, self.spec(folder)
         start_K = s.start_temperature_K
         layout = PackLayout(**{**s.pack.model_dump(), "start_temperature_K": start_K})
         coolant = {"initial_coolant_temperature_K": start_K, **s.cooling}
-        certificate = json.dumps(spec.certificate, indent=1)
-        plans: dict[str, tuple[Any, str, dict[str, str]]] = {
-            "vehicle": (
-                lambda: vehicle_step_map(
-                    load_vehicle(find_path("vehicle", s.vehicle.name))
-                ),
-                f"Vehicle `{s.vehicle.name}`: from a speed to the pack's power.",
-                {},
-            ),
-            "cooling": (
-                lambda: cooling_step_map(CoolingParameters(**coolant)),
-                "Battery coolant loop: pump, plate, radiator, chiller and heater.",
-                {},
-            ),
-            "pack": (
-                lambda: pack_step_map(spec, layout),
-                f"{layout.n_series}s{layout.n_parallel}p pack of cell `{spec.name}`.",
-                {"certificate.json": certificate},
-            ),
+        plans: dict[str, Callable[[], FmuModel]] = {
+            "vehicle": lambda: vehicle_fmu(s.vehicle.name),
+            "cooling": lambda: cooling_fmu(CoolingParameters(**coolant)),
+            "pack": lambda: pack_fmu(spec, layout),
         }
         outputs = []
-        for k, (name, (make, text, documents)) in enumerate(plans.items()):
+        for k, (name, make) in enumerate(plans.items()):
             progress((k + 0.1) / len(plans), f"compiling {name}.fmu")
+            made = make()
             path = folder / "fmu" / f"{name}.fmu"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            outputs.append(
-                export_fmu(
-                    make(),
-                    path,
-                    documentation=documents,
-                    description=text,
-                    compiler=compiler,
-                    has_derivatives=False,  # no master of the demo asks for them
-                )
-            )
+            outputs.append(made.export(path))
         path = folder / "certificate.json"
-        write_text(path, certificate + "\n")
+        write_text(path, json.dumps(spec.certificate, indent=1) + "\n")
         return [*outputs, path]
 
     def _simulate(self, folder: Path, progress: Progress) -> Sequence[Path]:

@@ -7,13 +7,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Literal, TypeAlias, final
 
 from packtwin.twin.errors import CompilerError
 
-__all__ = ["STRICT_FLAGS", "Compiler", "find_compiler"]
+__all__ = ["STRICT_FLAGS", "Compiler", "System", "find_compiler", "host_system"]
+
+System: TypeAlias = Literal["linux", "darwin", "windows"]
 
 _CANDIDATES = ("cc", "gcc", "clang")
 _N_MESSAGE_LINES = 12
@@ -23,7 +26,6 @@ _N_MESSAGE_LINES = 12
 _FLAGS = (
     "-std=c99",
     "-O3",
-    "-fPIC",
     "-shared",
     "-fvisibility=hidden",
     "-ffp-contract=off",
@@ -32,8 +34,21 @@ _FLAGS = (
     "-DFMI3_OVERRIDE_FUNCTION_PREFIX",
 )
 
+# Windows code is always position-independent; clang refuses the flag there.
+_SYSTEM_FLAGS: Mapping[System, tuple[str, ...]] = {
+    "linux": ("-fPIC", "-Wl,-Bsymbolic", "-s"),
+    "darwin": ("-fPIC", "-Wl,-install_name,@rpath/{library}"),
+    "windows": ("-s",),
+}
+
 STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 """Warnings as errors, under which our sources must compile."""
+
+
+def host_system() -> System:
+    """Return the operating system of this machine; what is unknown is like Linux."""
+    known: dict[str, System] = {"darwin": "darwin", "win32": "windows"}
+    return known.get(sys.platform, "linux")
 
 
 @final
@@ -44,10 +59,14 @@ class Compiler:
     Attributes:
         command: Program and its leading arguments, such as `("ccache", "gcc")`.
         extra_flags: Flags added after the standard ones.
+        system: What it compiles for.
+        environment: Variables set for it.
     """
 
     command: tuple[str, ...]
     extra_flags: tuple[str, ...] = ()
+    system: System = field(default_factory=host_system)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def compile_library(self, source: Path, library: Path) -> None:
         """Compile one C99 file to a shared library.
@@ -55,12 +74,17 @@ class Compiler:
         Raises:
             CompilerError: The compiler failed; its first lines are in the message.
         """
-        linker = ("-Wl,-Bsymbolic", "-s") if sys.platform == "linux" else ()
-        arguments = [*self.command, *_FLAGS, *linker, *self.extra_flags]
+        flags = [f.format(library=library.name) for f in _SYSTEM_FLAGS[self.system]]
+        arguments = [*self.command, *_FLAGS, *flags, *self.extra_flags]
         arguments += ["-o", str(library), str(source), "-lm"]
         try:
             done = subprocess.run(
-                arguments, capture_output=True, text=True, errors="replace", check=False
+                arguments,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env={**os.environ, **self.environment},
             )
         except OSError as error:
             msg = f"The C compiler `{self.command[0]}` cannot be run: {error}."
@@ -101,6 +125,6 @@ def find_compiler() -> Compiler:
         f"No C compiler found: none of {tried} is on the PATH. Install one (Debian, "
         "Ubuntu: `sudo apt-get install gcc libc6-dev`; Fedora: `sudo dnf install gcc`; "
         "macOS: `xcode-select --install`), set `CC`, or export the FMU with its C "
-        "source only (`compile_binary=False`)."
+        "source only (`platforms=()`)."
     )
     raise CompilerError(msg)

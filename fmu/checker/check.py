@@ -14,6 +14,7 @@ from packtwin.fmu.checker.binaries import check_binaries
 from packtwin.fmu.checker.description import Description
 from packtwin.fmu.checker.document import check_document
 from packtwin.fmu.checker.problem import CheckReport, Problem, problem
+from packtwin.fmu.checker.reference import check_reference
 from packtwin.fmu.checker.run import RunOutcome, run_probes
 from packtwin.fmu.platforms import host_folders
 from packtwin.twin.errors import FmuError
@@ -62,6 +63,7 @@ def check_fmu(
         if description is not None:
             found += check_binaries(archive, description)
             found += _check_licenses(archive, version)
+            found += check_reference(archive.read, version)
     outcome = RunOutcome(not_run=_reason_not_run(is_run, archive, description, found))
     if description is not None and not outcome.not_run:
         outcome = run_probes(

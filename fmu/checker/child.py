@@ -43,6 +43,7 @@ from packtwin.fmu.checker.probes_instances import (
     probe_static_memory,
     probe_threads,
 )
+from packtwin.fmu.checker.probes_reference import probe_reference
 from packtwin.fmu.checker.probes_slopes import probe_dependencies, probe_derivatives
 from packtwin.fmu.checker.probes_state import (
     probe_deserialize,
@@ -82,6 +83,7 @@ PROBES: Mapping[str, Probe] = {
     "instances": probe_instances,
     "threads": probe_threads,
     "static memory": probe_static_memory,
+    "reference results": probe_reference,
     "state": probe_state,
     "serialize": probe_serialize,
     "dependencies": probe_dependencies,

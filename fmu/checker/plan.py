@@ -9,6 +9,7 @@ from typing import Any
 
 from packtwin.fmu.archive import extract
 from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.reference import reference_plan
 from packtwin.fmu.checker.subject import CALL_TYPES
 from packtwin.fmu.platforms import host_folders, library_suffix
 
@@ -35,6 +36,11 @@ def make_plan(
         has_stop = stop_s is not None and stop_s > start_s
         step_s = ((stop_s or 0.0) - start_s) / 100.0 if has_stop else 1.0
     (folder / "fmu" / "resources").mkdir(exist_ok=True)
+
+    def read(name: str) -> bytes | None:
+        file = folder / "fmu" / name
+        return file.read_bytes() if file.is_file() else None
+
     return {
         "library": str(found[0]),
         "resources": (folder / "fmu" / "resources").as_uri(),
@@ -58,6 +64,9 @@ def make_plan(
             for u in description.unknowns
         ],
         "states": description.states(),
+        "references": reference_plan(read, description)
+        if kind == "CoSimulation"
+        else [],
     }
 
 

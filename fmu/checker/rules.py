@@ -60,6 +60,7 @@ no-implementation | error | 2.3 | 2.5 | Add a library under `binaries/PLATFORM/`
 platform-unknown | warning | 2.3 | 2.5.1.4 | Use a standard platform name, such as `linux64` (FMI 2) or `x86_64-linux` (FMI 3).
 source-missing | error | 2.3 | 2.4.10 | Add the file to `sources/`, or take it out of the list.
 build-description | error | 2.3 | 2.4.10 | Correct `sources/buildDescription.xml`.
+reference-file | error | - | - | Correct the manifest of FMI-LS-REF (`extra/org.fmi-standard.fmi-ls-ref/`) or the file it names.
 license-entry | warning | 2.3 | 2.5.1.1 | Add `license.txt` or `license.html` as the entry of `documentation/licenses/`.
 """
 
@@ -162,6 +163,7 @@ environment-changed | error | 2.1 | 2.2.1 | Restore locale, working folder, roun
 log-category | warning | 2.1.5 | 2.4.5 | Log under a category that `LogCategories` defines.
 last-time-wrong | warning | 4.2.3 | 4.2.1 | Report the end of the last successful step.
 states-wrong | error | 3.2.2 | 3.2.1 | Return from GetContinuousStates what SetContinuousStates was given.
+reference-differs | error | - | - | Export binary and reference results together, or find out which of them is wrong.
 nominal-wrong | error | 3.2.2 | 2.3.5 | Return positive nominal values.
 """
 

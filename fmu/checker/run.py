@@ -47,6 +47,7 @@ _CO_SIMULATION = (
     "instances",
     "threads",
     "static memory",
+    "reference results",
     "state",
     "serialize",
     "dependencies",

@@ -170,11 +170,12 @@ class Subject:
             made.require("fmi2ExitInitializationMode")
             yield made
 
-    def enter(self, made: Instance) -> None:
+    def enter(self, made: Instance, start_s: float | None = None) -> None:
         """Bring a new instance into initialization mode."""
         tolerance = float(self.plan["tolerance"])
+        begin_s = self.start_s if start_s is None else start_s
         made.require(
-            "fmi2SetupExperiment", int(tolerance > 0), tolerance, self.start_s, 0, 0.0
+            "fmi2SetupExperiment", int(tolerance > 0), tolerance, begin_s, 0, 0.0
         )
         made.require("fmi2EnterInitializationMode")
 

@@ -52,10 +52,7 @@ def test_make_targets_of_the_readme_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-VERBS = (
-    "run generate train certify export simulate report list info bench converge "
-    "export-physics"
-)
+VERBS = "run generate train certify export simulate report list info bench converge"
 
 
 @pytest.mark.parametrize("verb", VERBS.split())

@@ -12,6 +12,7 @@ import fmpy
 import numpy as np
 import pytest
 
+from packtwin.fmu import cross
 from packtwin.fmu.archive import extract
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.elf import exported_functions
@@ -166,8 +167,12 @@ def test_archive_holds_sources_licence_documentation_and_resources(
             "binaries/linux64/RcCircuit.so",
             "sources/RcCircuit.c",
             "sources/buildDescription.xml",
+            "documentation/index.html",
             "documentation/licenses/license.txt",
             "documentation/certificate.json",
+            "extra/org.fmi-standard.fmi-ls-ref/fmi-ls-manifest.xml",
+            "extra/org.fmi-standard.fmi-ls-ref/RcCircuit_in.csv",
+            "extra/org.fmi-standard.fmi-ls-ref/RcCircuit_out.csv",
             "resources/table.csv",
         }
         methods = {m.compress_type for m in archive.infolist()}
@@ -179,23 +184,30 @@ def test_documentation_outside_the_fmu_is_refused(
 ) -> None:
     path = tmp_path / "rc.fmu"
     with pytest.raises(FmuError, match="relative path"):
-        export_fmu(rc_step_map, path, documentation={"../x": "y"}, compile_binary=False)
+        export_fmu(rc_step_map, path, documentation={"../x": "y"}, platforms=())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_binary_the_source_fmu_is_complete(
+def test_without_a_compiler_the_source_fmu_is_written_and_the_error_says_so(
     rc_step_map: StepMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(cross, "find_spec", lambda _name: None)
+    monkeypatch.setattr(cross, "cross_version", lambda: "")
     path = tmp_path / "rc.fmu"
-    with pytest.raises(CompilerError, match="compile_binary=False"):
+    with pytest.raises(CompilerError) as caught:
         export_fmu(rc_step_map, path)
-    assert not path.exists()
-    export_fmu(rc_step_map, path, compile_binary=False)
+    message = str(caught.value)
+    assert f"`{path}` was written with its C source only" in message
+    assert "apt-get install gcc" in message
+    assert "packtwin[cross]" in message
     assert validate(path) == []
     with pytest.raises(FmuError, match="no binaries at all"):
         FmuComponent(path)
+    with_message = path.read_bytes()
+    export_fmu(rc_step_map, path, platforms=())
+    assert path.read_bytes() == with_message
 
 
 def test_shipped_source_compiles_to_a_working_library(

@@ -39,7 +39,9 @@ def test_description_is_complete_and_serializable(rc_fmu: Path) -> None:
     assert found["has_sources"]
     assert found["capabilities"]["canSerializeFMUstate"]
     assert found["certificate"] == {"voltage_error_V": 1e-3}
-    assert found["documentation"] == ["certificate.json", "licenses/license.txt"]
+    assert found["documentation"] == [
+        *("certificate.json", "index.html", "licenses/license.txt"),
+    ]
     by_name = {v["name"]: v for v in found["variables"]}
     assert by_name["resistance_Ohm"]["unit"] == "Ohm"
     assert by_name["resistance_Ohm"]["start"] == 2.0

@@ -22,7 +22,7 @@ from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec, save_spec
 
 VERBS = (
     *("run", "generate", "train", "certify", "export", "simulate", "report"),
-    *("list", "info", "bench", "converge", "export-physics"),
+    *("list", "info", "bench", "check", "converge"),
 )
 TRAINED = 'surrogate = "cell.npz"\n'
 SCENARIO = """
@@ -335,6 +335,7 @@ def test_without_a_compiler_export_says_what_to_do(
     assert "`CC` names `no_such_compiler`" in result.stderr
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("packtwin.fmu.cross.cross_version", lambda: "")
     result = packtwin("export", job, "--out", tmp_path / "run", code=1)
     assert "No C compiler found" in result.stderr
     assert "apt-get install gcc" in result.stderr

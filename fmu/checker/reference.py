@@ -1,0 +1,175 @@
+"""Reference results inside an FMU (layered standard FMI-LS-REF): read for comparison.
+
+Rows of results are communication points: each step ends at the next row, with the
+inputs of a file `*_in.csv` (linear between its rows) or their start values.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias, final
+
+from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.problem import Problem, problem
+from packtwin.fmu.checker.reader import parse_xml
+
+__all__ = ["FOLDER", "check_reference", "reference_plan"]
+
+FOLDER = "extra/org.fmi-standard.fmi-ls-ref"
+_MANIFEST = f"{FOLDER}/fmi-ls-manifest.xml"
+_RESULT, _INPUTS = "_out.csv", "_in.csv"
+# What other makers' results may differ by, as a fraction of a series' largest value:
+# their files hold few digits.
+_DEFAULT_TOLERANCE = 1e-2
+_N_ROWS = 5000
+
+Read: TypeAlias = Callable[[str], bytes | None]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """A CSV file: the column `time` and others by name."""
+
+    times: list[float]
+    columns: Mapping[str, list[float]]
+
+    def at(self, name: str, time: float) -> float:
+        """Return a column's value, linear between rows, the later one at a jump."""
+        values, after = self.columns[name], bisect_right(self.times, time)
+        if after == 0 or after == len(self.times):
+            return values[min(max(after - 1, 0), len(values) - 1)]
+        a, b = self.times[after - 1], self.times[after]
+        share = (time - a) / (b - a)
+        low, high = values[after - 1], values[after]
+        return low if share == 0.0 else low + share * (high - low)
+
+
+def check_reference(read: Read, version: str) -> Iterator[Problem]:
+    """Yield what is wrong with the manifest of an FMU and the files it names."""
+    content = read(_MANIFEST)
+    if content is None:
+        return
+    root, reason, line = parse_xml(content)
+    if root is None:
+        message = f"It cannot be read: {reason}."
+        yield problem("reference-file", version, message, file=_MANIFEST, line=line)
+        return
+    for item in root.iterfind("Related"):
+        source = item.get("source", "")
+        file = _path_of(source)
+        if file is None:
+            continue
+        data, line = read(file), int(item.sourceline or 0)
+        if data is None:
+            message = f"It names `{source}`, which is not in the FMU."
+            yield problem("reference-file", version, message, file=_MANIFEST, line=line)
+        elif file.endswith(".csv") and _table(data) is None:
+            message = (
+                "It is no table of numbers with a column `time` that does not fall."
+            )
+            yield problem("reference-file", version, message, file=file)
+
+
+def reference_plan(read: Read, description: Description) -> list[dict[str, Any]]:
+    """Return the runs that a co-simulation FMU can repeat, as plain JSON."""
+    content = read(_MANIFEST)
+    root = None if content is None else parse_xml(content)[0]
+    plans = []
+    for item in [] if root is None else root.iterfind("Related[@role='result']"):
+        file = _path_of(item.get("source", ""))
+        if file is None or not file.endswith(_RESULT):
+            continue
+        results = _read_table(read, file)
+        inputs = _read_table(read, file.removesuffix(_RESULT) + _INPUTS)
+        if results is None:
+            continue
+        found = item.find("Annotations/Annotation[@type='packtwin']/Comparison")
+        own = None if found is None else finite(found.get("relativeTolerance", ""))
+        plan = _plan(results, inputs, description)
+        if plan is not None:
+            plans.append(plan | {"file": file, "tolerance": own or _DEFAULT_TOLERANCE})
+    return plans
+
+
+def _plan(
+    results: _Table, inputs: _Table | None, description: Description
+) -> dict[str, Any] | None:
+    known = {v.name: v for v in description.variables}
+    set_names = [] if inputs is None else list(inputs.columns)
+    if any(not _is_real(known.get(name)) for name in set_names):
+        return None  # inputs that the probes cannot set
+    compared = [
+        name
+        for name in results.columns
+        if _is_real(known.get(name)) and known[name].causality == "output"
+    ]
+    times = list(dict.fromkeys(results.times[:_N_ROWS]))
+    if not compared or len(times) < 2:
+        return None
+    rows = (
+        [] if inputs is None else [[inputs.at(n, t) for n in set_names] for t in times]
+    )
+    return {
+        "times": times,
+        "set": [known[name].reference for name in set_names],
+        "inputs": rows,
+        "outputs": [
+            {
+                "name": name,
+                "reference": known[name].reference,
+                "values": [results.at(name, t) for t in times],
+            }
+            for name in compared
+        ],
+    }
+
+
+def _is_real(v: DescribedVariable | None) -> bool:
+    return v is not None and v.is_real and v.reference is not None
+
+
+def _path_of(source: str) -> str | None:
+    """Return the path in the FMU of a relative address; nothing for others."""
+    if not source or "://" in source or source.startswith("/"):
+        return None
+    parts: list[str] = list(PurePosixPath(FOLDER).parts)
+    for part in PurePosixPath(source).parts:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            return None
+    return "/".join(parts)
+
+
+def _read_table(read: Read, file: str) -> _Table | None:
+    data = read(file)
+    return None if data is None else _table(data)
+
+
+def _table(data: bytes) -> _Table | None:
+    try:
+        head, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
+        numbers = [[float(item) for item in row] for row in rows]
+    except (ValueError, csv.Error):
+        return None
+    names = [name.strip() for name in head]
+    if names[0] != "time" or any(len(row) != len(names) for row in numbers):
+        return None
+    if not numbers or not all(math.isfinite(v) for row in numbers for v in row):
+        return None
+    times = [row[0] for row in numbers]
+    if any(b < a for a, b in pairwise(times)):
+        return None
+    columns = {name: [row[k] for row in numbers] for k, name in enumerate(names)}
+    return _Table(
+        times=times, columns={n: c for n, c in columns.items() if n != "time"}
+    )
