@@ -12,11 +12,23 @@ from typing import final
 
 from typing_extensions import override
 
+from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
+from packtwin.cosim.adaptive_pace import AdaptivePace
 from packtwin.cosim.graph import sort_groups
-from packtwin.cosim.stepper import StepOrder
+from packtwin.cosim.pace import EvenPace
+from packtwin.cosim.smooth_stepper import SmoothStepper
+from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.system import System
+from packtwin.twin.errors import WiringError
 
-__all__ = ["AbstractMaster", "GaussSeidel", "Jacobi"]
+__all__ = [
+    "AbstractExplicitMaster",
+    "AbstractMaster",
+    "Adaptive",
+    "GaussSeidel",
+    "Iterated",
+    "Jacobi",
+]
 
 
 class AbstractMaster(ABC):
@@ -30,13 +42,44 @@ class AbstractMaster(ABC):
         return type(self).__name__
 
     @abstractmethod
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
+        """Return a run of a system, not yet started.
+
+        Args:
+            system: What to step.
+            duration_s: Length of the whole run.
+            has_timing: Measure the seconds spent in each component.
+        """
+
+
+class AbstractExplicitMaster(AbstractMaster):
+    """Steps each component once, with inputs held."""
+
+    __slots__ = ()
+
+    @abstractmethod
     def order(self, system: System) -> StepOrder:
         """Return the order of steps and the connections that carry old values."""
+
+    @override
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
+        if system.loop_cuts:
+            cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
+            msg = (
+                f"`{self.name}` cannot solve the algebraic loops through {cuts}; take "
+                "the master `Iterated`, or delay these connections."
+            )
+            raise WiringError(msg)
+        return Stepper(system, self.order(system), has_timing=has_timing)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Jacobi(AbstractMaster):
+class Jacobi(AbstractExplicitMaster):
     """All components see the values at the start of the step, in any order."""
 
     @override
@@ -46,7 +89,7 @@ class Jacobi(AbstractMaster):
 
 @final
 @dataclass(frozen=True, slots=True)
-class GaussSeidel(AbstractMaster):
+class GaussSeidel(AbstractExplicitMaster):
     """Components see what those before them found in the same step.
 
     The order follows the undelayed connections. Where they form a cycle between
@@ -72,4 +115,75 @@ class GaussSeidel(AbstractMaster):
                 for c in system.connections
                 if c.is_delayed or rank[c.source.component] >= rank[c.target.component]
             ),
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iterated(AbstractMaster):
+    """Components exchange smooth signals, iterated until both sides agree.
+
+    Between two communication points a signal is the cubic with the values and time
+    derivatives that its source has at both. Of fourth order where components take
+    cubic inputs and can rewind; see `docs/masters.md` for what others get. Each
+    component gets the best it can take, and the result's provenance says which.
+    M. Busch, ZAMM 96 (2016) 1061-1081, doi:10.1002/zamm.201500196.
+
+    Attributes:
+        tolerance: Of the exchanged signals, as a fraction of their size or nominal.
+        iteration_limit: Corrections in one step at most; then the run fails.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    tolerance: float = 1e-8
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @override
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=self.tolerance,
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=EvenPace(),
+            has_timing=has_timing,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive(AbstractMaster):
+    """`Iterated` with steps as short as a tolerance asks, and no shorter.
+
+    Every step is taken once whole and once in halves; the difference, scaled to the
+    order of the scheme, is its error. The tolerance is the error of the whole run: each
+    step may add its share by length, so that errors add up to it in a system that does
+    not amplify them. Communication points (`step_s`) are met exactly and are the
+    longest steps. All components must be able to rewind.
+
+    Attributes:
+        tolerance: Error of the outputs at the end, as a fraction of their size or
+            `nominal`, whichever is larger.
+        iteration_limit: Corrections in one step at most; then a shorter one is tried.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    tolerance: float = 1e-4
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @override
+    def prepare(
+        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=min(1e-8, 1e-4 * self.tolerance),
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=AdaptivePace(self.tolerance, duration_s),
+            has_timing=has_timing,
         )

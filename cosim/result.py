@@ -50,12 +50,14 @@ class RunStats:
         step_count: Completed steps of the system.
         real_time_factor: Simulated seconds per second; inf if too fast to measure.
         component_seconds: Seconds in the steps of each component, if measured.
+        counts: Steps of components, iterations and so on, as the master counts them.
     """
 
     wall_s: float
     step_count: int
     real_time_factor: float
     component_seconds: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @final

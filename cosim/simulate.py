@@ -15,9 +15,9 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.cosim.abstract_stepper import AbstractStepper
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
 from packtwin.cosim.result import Result, RunStats, RunStatus
-from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.system import System
 from packtwin.cosim.time_grid import TimeGrid
@@ -78,11 +78,12 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     grid = TimeGrid.from_seconds(start_s, stop_s, step_s)
     _check_steps(system, grid)
     columns = _match(system.output_names, record)
-    order = master.order(system)
-    stepper = Stepper(system, order, has_timing=has_timing)
+    duration_s = seconds(grid.stop - grid.start)
+    stepper = master.prepare(system, duration_s=duration_s, has_timing=has_timing)
     stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
     recorder = _Recorder(stepper.values, columns, grid.count)
-    logger.info("Running %s steps of %s with %s.", grid.count, order, master.name)
+    plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
+    logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
     began = time.perf_counter()
     error: StepError | None = None
     try:
@@ -113,6 +114,7 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
             step_count=n_step,
             real_time_factor=simulated_s / wall_s if wall_s > 0.0 else math.inf,
             component_seconds=stepper.component_seconds if has_timing else {},
+            counts=stepper.counts,
         ),
         provenance=_provenance(system, master, stepper, step_s),
     )
@@ -124,7 +126,7 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
 
 
 def _run(
-    stepper: Stepper,
+    stepper: AbstractStepper,
     grid: TimeGrid,
     recorder: _Recorder,
     stops: list[Stop],
@@ -243,7 +245,7 @@ def _check_steps(system: System, grid: TimeGrid) -> None:
 
 
 def _provenance(
-    system: System, master: AbstractMaster, stepper: Stepper, step_s: float
+    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
 ) -> dict[str, str]:
     try:
         own = version("packtwin")
@@ -256,8 +258,7 @@ def _provenance(
         "platform": platform.platform(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "master": master.name,
-        "order": str(stepper.order),
-        "lagged": ", ".join(str(c) for c in stepper.order.lagged),
+        **stepper.provenance,
         "step_s": f"{step_s:.17g}",
         "constants": ", ".join(f"{k} = {v:.17g}" for k, v in system.constants.items()),
     }

@@ -33,6 +33,8 @@ class Slot:
         indices: Where its inputs come from; beyond the end of the signals now, the
             same signals at the start of the step.
         is_delayed: Inputs that a delayed connection drives.
+        is_held: Inputs that do not follow their source at the start: delayed ones, and
+            those at which a solver opens an algebraic loop.
         factors: Unit conversion of the inputs, None if there is nothing to convert.
         offsets: Unit conversion of the inputs.
         u: The buffer of its inputs.
@@ -73,11 +75,21 @@ class Slot:
             indices.append(places[str(connection.source)] + shift)
             unit = system.output(connection.source).unit
             factors[i], offsets[i] = _conversion(unit, variable.unit)
+        self.is_held = list(self.is_delayed)
         self.indices = np.array(indices, dtype=np.intp)
         self.u = np.zeros(len(self.inputs))
         is_converted = bool((factors != 1.0).any() or offsets.any())
         self.factors = factors if is_converted else None
         self.offsets = offsets
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of its inputs."""
+        return [variable.name for variable in self.inputs]
+
+    def factor(self, i: int) -> float:
+        """Return what an input is multiplied with to have its unit."""
+        return 1.0 if self.factors is None else float(self.factors[i])
 
     def initialize(self, tick: int, u: Vector) -> Vector:
         """Initialize the component and check what it returns."""

@@ -28,11 +28,13 @@ class System:
         components: In declared order, which decides where the connections do not.
         connections: Each input has exactly one driver: a connection or a constant.
         constants: Values of the inputs that nothing drives, by `component.variable`.
+        loop_cuts: Connections that open all algebraic loops; empty if there are none.
     """
 
     components: tuple[Component, ...]
     connections: tuple[Connection, ...]
     constants: Mapping[str, float]
+    loop_cuts: tuple[Connection, ...]
 
     def __init__(
         self,
@@ -40,8 +42,16 @@ class System:
         connections: Sequence[Connection] = (),
         *,
         constants: Mapping[str, float] | None = None,
+        has_loops: bool = False,
     ) -> None:
         """Connect and check.
+
+        Args:
+            components: What to connect.
+            connections: Which output feeds which input.
+            constants: Values of the other inputs, by `component.variable`.
+            has_loops: Allow algebraic loops; only masters that solve them run such a
+                system, starting from the `start` of the inputs on the loop.
 
         Raises:
             WiringError: An unknown name, wrong unit, an input with no or two drivers,
@@ -57,7 +67,8 @@ class System:
         for name, value in fixed.items():
             self._check_constant(name, value)
         self._check_drivers()
-        self._check_loops()
+        cuts = tuple(self._find_loop_cuts(has_loops=has_loops))
+        object.__setattr__(self, "loop_cuts", cuts)
 
     @property
     def component_names(self) -> tuple[str, ...]:
@@ -160,24 +171,20 @@ class System:
             )
             raise WiringError(msg)
 
-    def _check_loops(self) -> None:
-        cycle = find_cycle({k: tuple(v) for k, v in self._port_graph().items()})
-        if not cycle:
-            return
-        ring = (*cycle, cycle[0])
-        edges = set(pairwise(ring))
-        cut = next(
-            connection
-            for connection in reversed(self.connections)
-            if (str(connection.source), str(connection.target)) in edges
-        )
-        msg = (
-            f"Algebraic loop: {' -> '.join(f'`{port}`' for port in ring)}; each "
-            "depends at once on the one before. Mark one of the connections as "
-            f'delayed, for example Connection("{cut.source}", "{cut.target}", '
-            "is_delayed=True)."
-        )
-        raise WiringError(msg)
+    def _find_loop_cuts(self, *, has_loops: bool) -> Iterator[Connection]:
+        graph = self._port_graph()
+        while cycle := find_cycle(graph):
+            ring = (*cycle, cycle[0])
+            edges = set(pairwise(ring))
+            cut = next(
+                connection
+                for connection in reversed(self.connections)
+                if (str(connection.source), str(connection.target)) in edges
+            )
+            if not has_loops:
+                raise WiringError(_loop_message(ring, cut))
+            graph[str(cut.source)].remove(str(cut.target))
+            yield cut
 
     def _port_graph(self) -> dict[str, list[str]]:
         graph: dict[str, list[str]] = {port: [] for port in self._port_names()}
@@ -203,6 +210,15 @@ class System:
         for component in self.components:
             for variable in (*component.interface.inputs, *component.interface.outputs):
                 yield f"{component.name}.{variable.name}"
+
+
+def _loop_message(ring: tuple[str, ...], cut: Connection) -> str:
+    return (
+        f"Algebraic loop: {' -> '.join(f'`{port}`' for port in ring)}; each "
+        "depends at once on the one before. Mark one of the connections as "
+        f'delayed, for example Connection("{cut.source}", "{cut.target}", '
+        "is_delayed=True), or say `has_loops=True` and take the master `Iterated`."
+    )
 
 
 def _check_components(names: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.fmu.instance import FmuInstance
+from packtwin.fmu.instance import AbstractInstance
 from packtwin.fmu.variable_map import MappedVariable
 
 __all__ = ["Channel", "make_channels"]
@@ -17,23 +17,30 @@ __all__ = ["Channel", "make_channels"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _WARNING = 1
-_TYPES: dict[str, type[np.generic]] = {
-    "Real": np.float64,
-    "Integer": np.int32,
-    "Boolean": np.int32,
-}
 
 
 def make_channels(
-    variables: Sequence[MappedVariable], instance: FmuInstance, prefix: str
+    variables: Sequence[MappedVariable],
+    instance: AbstractInstance,
+    verb: str,
+    chosen: Sequence[int] | None = None,
 ) -> tuple[Channel, ...]:
-    """Return one channel per FMI type that occurs; `prefix` is fmi2Get or fmi2Set."""
-    channels = []
-    for kind in _TYPES:
-        positions = [i for i, v in enumerate(variables) if v.kind == kind]
-        if positions:
-            channels.append(Channel(variables, positions, instance, prefix + kind))
-    return tuple(channels)
+    """Return one channel per FMI type that occurs.
+
+    Args:
+        variables: All of a vector.
+        instance: Whose.
+        verb: Get or Set.
+        chosen: Their positions; all by default.
+    """
+    types = instance.dialect.types
+    places: dict[str, list[int]] = {}
+    for i in range(len(variables)) if chosen is None else chosen:
+        places.setdefault(types[variables[i].kind][1], []).append(i)
+    return tuple(
+        Channel(variables, positions, instance, f"{instance.dialect.prefix}{verb}")
+        for positions in places.values()
+    )
 
 
 @final
@@ -49,41 +56,57 @@ class Channel:
         self,
         variables: Sequence[MappedVariable],
         positions: list[int],
-        instance: FmuInstance,
+        instance: AbstractInstance,
         function: str,
     ) -> None:
         chosen = [variables[i] for i in positions]
+        array_type, suffix = instance.dialect.types[chosen[0].kind]
         self._instance = instance
-        self._handle = instance.handle
-        self._name = function
-        self._function: Any = instance.function(function)
+        self._name = function + suffix
+        self._function: Any = instance.function(self._name)
         if self._function is None:
-            instance.call(function)  # raises: it is missing
-        self._positions = np.array(positions)
-        self._references = (ctypes.c_uint * len(chosen))(*(v.reference for v in chosen))
-        self._count = ctypes.c_size_t(len(chosen))
-        self._buffer = np.zeros(len(chosen), dtype=_TYPES[chosen[0].kind])
-        self._pointer = ctypes.c_void_p(self._buffer.ctypes.data)
+            instance.call(self._name)  # raises: it is missing
+        first, last = positions[0], positions[-1] + 1
+        is_run = positions == list(range(first, last))
+        self._places = slice(first, last) if is_run else np.array(positions)
+        references, at = [], 0
+        while at < len(chosen):  # the elements of an array share its reference
+            references.append(chosen[at].reference)
+            at += chosen[at].size
+        self._buffer = np.zeros(len(chosen), dtype=array_type)
         self._factor = np.array([v.factor for v in chosen])
         self._offset = np.array([v.offset for v in chosen])
+        self._arguments: tuple[Any, ...] = (
+            instance.handle,
+            (ctypes.c_uint * len(references))(*references),
+            ctypes.c_size_t(len(references)),
+            ctypes.c_void_p(self._buffer.ctypes.data),
+        )
+        if instance.dialect.has_value_count:
+            self._arguments += (ctypes.c_size_t(len(chosen)),)
+        self._is_float = self._buffer.dtype.kind == "f"
+        self._is_converted = bool((self._factor != 1.0).any() or self._offset.any())
         self.is_plain = (
-            chosen[0].kind == "Real"
+            array_type is np.float64
             and len(chosen) == len(variables)
-            and bool((self._factor == 1.0).all() and (self._offset == 0.0).all())
+            and not self._is_converted
         )
 
     def write(self, vector: Vector) -> None:
         """Convert our values and give them to the FMU."""
-        values = (vector[self._positions] - self._offset) / self._factor
-        if self._buffer.dtype != np.float64:
-            values = np.rint(values)
-        self._buffer[:] = values
+        values = vector[self._places]
+        if self._is_converted:
+            values = (values - self._offset) / self._factor
+        self._buffer[:] = values if self._is_float else np.rint(values)
         self._call()
 
     def read(self, vector: Vector) -> None:
         """Fetch the FMU's values and put them into `vector`, converted."""
         self._call()
-        vector[self._positions] = self._buffer * self._factor + self._offset
+        if self._is_converted:
+            vector[self._places] = self._buffer * self._factor + self._offset
+        else:
+            vector[self._places] = self._buffer
 
     def write_plain(self, vector: Vector) -> None:
         """Give the whole vector to the FMU as it is."""
@@ -96,8 +119,6 @@ class Channel:
         return self._buffer.copy()
 
     def _call(self) -> None:
-        status = self._function(
-            self._handle, self._references, self._count, self._pointer
-        )
+        status = self._function(*self._arguments)
         if status > _WARNING:
             raise self._instance.call_error(self._name, status)

@@ -1,24 +1,33 @@
-"""`FmuComponent`: any vendor's FMI 2.0 co-simulation FMU as a `Component`."""
+"""`FmuComponent`: any FMU of FMI 2.0 or 3.0 as a `Component`."""
 
 from __future__ import annotations
 
-import ctypes
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.fmu.channel import Channel, make_channels
-from packtwin.fmu.description import read_description
-from packtwin.fmu.instance import LAST_SUCCESSFUL_TIME, FmuInstance, SavedState
-from packtwin.fmu.mapped_interface import co_simulation_identifier, read_interface
-from packtwin.fmu.unpack import find_library, unpack
-from packtwin.twin.component import Capabilities, StepReport, seconds, ticks
+from packtwin.fmu.advance import Advance
+from packtwin.fmu.channel import make_channels
+from packtwin.fmu.derivatives import Derivatives
+from packtwin.fmu.file import FmuFile
+from packtwin.fmu.instance import SavedState
+from packtwin.fmu.mapped_interface import (
+    Kind,
+    choose_kind,
+    kind_flags,
+)
+from packtwin.fmu.opening import open_stepping
+from packtwin.fmu.signals import Signals
+from packtwin.fmu.smooth_inputs import smooth_inputs
+from packtwin.fmu.stepping import AbstractStepping
+from packtwin.twin.component import Capabilities, StepReport, seconds
 from packtwin.twin.errors import FmuError
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface
@@ -26,8 +35,6 @@ from packtwin.twin.variable import Interface
 __all__ = ["FmuComponent"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_WARNING, _DISCARD = 1, 2
 
 
 @final
@@ -39,76 +46,75 @@ class _Snapshot:
 
 @final
 class FmuComponent:
-    """An FMI 2.0 co-simulation FMU as a component.
+    """An FMU for co-simulation or model exchange as a component.
 
     Names, units and start values come from the model description; a name that does not
-    end in its SI unit is given one (see `packtwin.fmu.variable_map`). Strings are left
-    out. `close` frees the instance and the temporary folder; so does losing the last
-    reference.
+    end in its SI unit is given one (see `packtwin.fmu.variable_map`). Arrays are taken
+    apart; strings, binaries and clocks are left out. `close` frees the instance and the
+    temporary folder; so does losing the last reference.
     """
 
     def __init__(
         self,
-        path: Path | str,
+        source: Path | str | FmuFile,
         *,
         name: str | None = None,
         parameters: Mapping[str, float] | None = None,
         names: Mapping[str, str] | None = None,
-        extract_dir: Path | None = None,
+        kind: Kind | None = None,
+        relative_tolerance: float = 1e-8,
+        reports_events: bool = False,
     ) -> None:
         """Read, extract, load and instantiate an FMU.
 
         Args:
-            path: The FMU file.
+            source: The FMU file; an `FmuFile` that is kept saves reading it again.
             name: Name in the system and of the instance; the model's by default.
             parameters: Parameter values other than their start values, in our units.
             names: Our name for some of the FMU's variables.
-            extract_dir: Folder kept between runs for the extracted file; a temporary
-                one by default.
+            kind: Which kind to use if the FMU has both; co-simulation by default.
+            relative_tolerance: Of the integrator in model exchange.
+            reports_events: End a step at an event, for a master that handles it;
+                otherwise events are handled inside the step.
 
         Raises:
             FmuError: The file cannot be used here; the message says why.
         """
-        self._path = Path(path)
-        description = read_description(self._path)
-        identifier = co_simulation_identifier(description, self._path)
-        self._flags = description.coSimulation
+        self._is_owner = not isinstance(source, FmuFile)
+        self._file = source if isinstance(source, FmuFile) else FmuFile(source)
+        description, self._path = self._file.description, self._file.path
+        self._kind = choose_kind(description, kind, self._path)
+        self._relative_tolerance = relative_tolerance
+        self._reports_events = reports_events
+        self._flags = kind_flags(description, self._kind, self._path)
         self._step_size = getattr(description.defaultExperiment, "stepSize", None)
-        self._name = name or description.modelName or identifier
-        self._mapped = read_interface(
-            description, self._path, parameters=parameters or {}, names=names or {}
-        )
-        self._library = find_library(self._path, identifier)
-        self._token, self._extract_dir = description.guid, extract_dir
+        self._name = name or description.modelName or self._flags.modelIdentifier
+        self._mapped = self._file.interface(parameters or {}, names or {})
+        self._derivatives = Derivatives(self._file, self._kind, self._mapped)
         self._load()
 
     def _load(self) -> None:
         with ExitStack() as stack:
-            folder = unpack(self._path, self._extract_dir, stack)
-            self._instance = FmuInstance(
-                folder / self._library,
-                token=self._token,
-                name=self._name,
-                resources=folder / "resources",
-                path=self._path,
+            if self._is_owner:
+                stack.callback(self._file.close)
+            self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
+            self._instance = open_stepping(
+                self._file,
+                self._kind,
+                self._name,
+                self._smooth,
+                self._relative_tolerance,
             )
+            self._instance.stops_at_events = self._reports_events
             stack.callback(self._instance.close)
-            self._prepare_calls()
+            self._signals = Signals(self._mapped, self._instance, self._smooth)
+            self._advance = Advance(
+                self._instance, self._signals, reports_events=self._reports_events
+            )
             resources = stack.pop_all()
-        self._finalizer = weakref.finalize(self, resources.close)
-
-    def _prepare_calls(self) -> None:
-        instance = self._instance
-        self._writers = make_channels(self._mapped.inputs, instance, "fmi2Set")
-        self._readers = make_channels(self._mapped.outputs, instance, "fmi2Get")
-        self._only_writer = _sole_plain(self._writers)
-        self._only_reader = _sole_plain(self._readers)
-        self._do_step = instance.function("fmi2DoStep")
-        self._t, self._h = ctypes.c_double(), ctypes.c_double()
-        # fmi2True promises never to go back, which a rewinding master breaks.
-        self._no_rewind = ctypes.c_int(not self.capabilities.can_rewind)
         self._is_started = self._is_initialized = False
         self._last = np.full(len(self._mapped.outputs), np.nan)
+        self._finalizer = weakref.finalize(self, resources.close)
 
     @property
     def name(self) -> str:
@@ -123,18 +129,29 @@ class FmuComponent:
     @property
     def capabilities(self) -> Capabilities:
         """What the FMU's flags promise."""
-        has_variable_step = bool(self._flags.canHandleVariableCommunicationStepSize)
+        has_variable_step = self._kind == "model-exchange" or bool(
+            self._flags.canHandleVariableCommunicationStepSize
+        )
         size = None if self._step_size is None else float(self._step_size)
         return Capabilities(
             can_rewind=bool(self._flags.canGetAndSetFMUstate),
             has_variable_step=has_variable_step,
             fixed_step_s=None if has_variable_step else size,
+            input_order=self._smooth.order,
+            has_output_derivatives=self._derivatives.has_output_slopes,
+            can_differentiate=self._derivatives.is_directional,
+            has_events=self._reports_events and self._instance.has_event_mode,
         )
 
     @property
     def feedthrough(self) -> frozenset[tuple[str, str]]:
         """Pairs (input, output) from the model structure; all where it is silent."""
         return self._mapped.feedthrough
+
+    @property
+    def event_count(self) -> int:
+        """Events handled inside steps since the start."""
+        return self._instance.event_count
 
     def initialize(self, tick: int, u: Vector) -> Vector:
         """Start, or start over, at `tick` with inputs `u`; reopens after `close`."""
@@ -143,86 +160,61 @@ class FmuComponent:
         instance = self._open_instance()
         instance.log.clear()
         if self._is_started:
-            instance.call("fmi2Reset")
+            instance.reset()
         self._is_started, self._is_initialized = True, False
-        instance.set_running(False)
+        instance.event_count, instance.wants_end = 0, False
         changed = self._mapped.changed_parameters
-        for channel in make_channels(changed, instance, "fmi2Set"):
-            channel.write(self._parameter_values())
-        zero = ctypes.c_double(0.0)
-        instance.call(
-            "fmi2SetupExperiment", 0, zero, ctypes.c_double(seconds(tick)), 0, zero
-        )
-        instance.call("fmi2EnterInitializationMode")
-        self._write(u)
-        instance.call("fmi2ExitInitializationMode")
+        for channel in make_channels(changed, instance, "Set"):
+            channel.write(self._mapped.changed_values)
+        instance.begin(seconds(tick))
+        self._signals.start(u)
+        instance.finish()
         self._is_initialized = True
         instance.set_running(True)
-        return self._read().copy()
-
-    def _parameter_values(self) -> Vector:
-        starts = {v.name: v.start for v in self._mapped.interface.parameters}
-        return np.array(
-            [starts[m.variable.name] for m in self._mapped.changed_parameters]
-        )
+        self._last = self._signals.read()
+        return self._last.copy()
 
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
-        """Advance with constant inputs.
+        """Advance with inputs that are constant or, given as rows, polynomials.
 
-        An FMU that discards the step gives a report with status REFUSED, its log text
-        and the time up to which it did come.
+        Events inside the step are handled there; a step that the FMU ends early is
+        continued to its end. An FMU that discards the step gives a report with status
+        REFUSED, its log text and the time up to which it did come.
+
+        Args:
+            tick: Start.
+            end_tick: End.
+            u: Values `(n_u,)`, or time derivatives 0, 1, ... at the start `(m, n_u)`.
 
         Raises:
             FmuCallError: A call failed; the message holds the FMU's log text.
         """
-        instance = self._instance
         if not self._is_initialized:
             self._open_instance()
             msg = f"`{self.name}` was not initialized; call `initialize` first."
             raise FmuError(msg)
-        writer, reader = self._only_writer, self._only_reader
-        if writer is None:
-            self._write(u)
-        else:
-            writer.write_plain(u)
-        self._t.value = seconds(tick)
-        self._h.value = seconds(end_tick - tick)
-        status = self._do_step(instance.handle, self._t, self._h, self._no_rewind)
-        if status > _WARNING:
-            return self._refused(status, tick)
-        self._last = outputs = self._read() if reader is None else reader.read_plain()
-        return StepReport(outputs=outputs, end_tick=end_tick)
-
-    def _refused(self, status: int, tick: int) -> StepReport:
-        if status != _DISCARD:
-            error = self._instance.call_error("fmi2DoStep", status)
-            raise error
-        reached = ctypes.c_double(seconds(tick))
-        ask = self._instance.function("fmi2GetRealStatus")
-        end_tick = tick
-        if ask is not None:
-            answer = ask(
-                self._instance.handle, LAST_SUCCESSFUL_TIME, ctypes.byref(reached)
-            )
-            end_tick = ticks(reached.value) if answer <= _WARNING else tick
-        reason = self._instance.log.last_problem() or "the FMU gives no reason"
+        status, at, reason = self._advance.step(tick, end_tick, u)
+        if status is not StepStatus.REFUSED:
+            self._last = self._signals.read()
         return StepReport(
-            outputs=self._last,
-            end_tick=end_tick,
-            status=StepStatus.REFUSED,
-            message=reason,
+            outputs=self._last, end_tick=at, status=status, message=reason
         )
 
-    def _write(self, u: Vector) -> None:
-        for channel in self._writers:
-            channel.write(u)
+    def handle_event(self, tick: int, u: Vector) -> Vector:
+        """Handle an event at `tick` with inputs `u` and return the outputs after it."""
+        instance = self._open_instance()
+        instance.event_count += 1
+        instance.at_event(partial(self._signals.start, u))
+        self._last = self._signals.read()
+        return self._last.copy()
 
-    def _read(self) -> Vector:
-        values = np.empty(len(self._mapped.outputs))
-        for channel in self._readers:
-            channel.read(values)
-        self._last = values
-        return values
+    def output_derivatives(self) -> Vector:
+        """Return the time derivatives of the outputs where the FMU stands."""
+        return self._derivatives.output_slopes(self._open_instance())
+
+    def directional_derivative(self, du: Vector) -> Vector:
+        """Return the derivative of the outputs along `du` at once."""
+        return self._derivatives.along(self._open_instance(), du)
 
     def save(self) -> _Snapshot:
         """Return the complete state.
@@ -233,7 +225,8 @@ class FmuComponent:
         if not self.capabilities.can_rewind:
             msg = (
                 f"`{self.name}` (`{self._path}`) cannot save its state "
-                "(`canGetAndSetFMUstate` is false); use a master that does not rewind."
+                f"(`canGetAndSet{self._file.dialect.state_name}` is false); use a "
+                "master that does not rewind."
             )
             raise FmuError(msg)
         return _Snapshot(self._open_instance().save(), self._last)
@@ -252,13 +245,8 @@ class FmuComponent:
         self._is_initialized = False
         self._finalizer()
 
-    def _open_instance(self) -> FmuInstance:
+    def _open_instance(self) -> AbstractStepping:
         if not self._instance.is_open:
             msg = f"`{self.name}` is closed; call `initialize` first."
             raise FmuError(msg)
         return self._instance
-
-
-def _sole_plain(channels: tuple[Channel, ...]) -> Channel | None:
-    """Return the channel if it alone moves all values, in order and unconverted."""
-    return channels[0] if len(channels) == 1 and channels[0].is_plain else None

@@ -11,14 +11,25 @@ import fmpy
 from packtwin.fmu.archive import open_archive, read_member
 from packtwin.twin.errors import FmuError
 
-__all__ = ["binary_members", "mean_output_names", "read_description"]
+__all__ = [
+    "binary_members",
+    "mean_output_names",
+    "provides_directional_derivatives",
+    "read_description",
+    "read_root",
+]
 
 _NAME = "modelDescription.xml"
 
 
-def read_description(path: Path) -> Any:
-    """Return fmpy's `ModelDescription` of an FMU file, without strict validation."""
-    root = _root(path)
+def read_description(path: Path, root: ET.Element | None = None) -> Any:
+    """Return fmpy's `ModelDescription` of an FMU file, without strict validation.
+
+    Args:
+        path: The FMU file.
+        root: Its XML, if it was read before.
+    """
+    root = read_root(path) if root is None else root
     version = root.get("fmiVersion", "")
     if not version.startswith(("1.", "2.", "3.")):
         msg = f"`{path}` is of FMI version `{version}`, expected 1.0, 2.0 or 3.0."
@@ -30,11 +41,26 @@ def read_description(path: Path) -> Any:
         raise FmuError(msg) from error
 
 
-def mean_output_names(path: Path) -> frozenset[str]:
+def mean_output_names(root: ET.Element) -> frozenset[str]:
     """Return the outputs that packtwin's annotation calls means over the step."""
-    found = _root(path).find("./VendorAnnotations/Tool[@name='packtwin']/StepMap")
+    found = root.find("./VendorAnnotations/Tool[@name='packtwin']/StepMap")
     text = "" if found is None else found.get("meanOutputs", "")
     return frozenset(text.split())
+
+
+def provides_directional_derivatives(root: ET.Element, element: str) -> bool:
+    """Whether an FMU of either version promises directional derivatives.
+
+    Args:
+        root: Its model description.
+        element: `CoSimulation` or `ModelExchange`. FMPy reads the attribute of FMI 2.0
+            only.
+    """
+    found = root.find(f"./{element}")
+    if found is None:
+        return False
+    names = ("providesDirectionalDerivatives", "providesDirectionalDerivative")
+    return any(found.get(name) in ("true", "1") for name in names)
 
 
 def binary_members(path: Path) -> dict[str, list[str]]:
@@ -48,7 +74,8 @@ def binary_members(path: Path) -> dict[str, list[str]]:
     return folders
 
 
-def _root(path: Path) -> ET.Element:
+def read_root(path: Path) -> ET.Element:
+    """Return the XML of an FMU's model description."""
     with open_archive(path) as archive:
         content = read_member(archive, _NAME, path)
     try:

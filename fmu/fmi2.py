@@ -1,16 +1,15 @@
-"""The binary interface of FMI 2.0 as ctypes sees it, and the log of one FMU."""
+"""The binary interface of FMI 2.0 as ctypes sees it."""
 
 from __future__ import annotations
 
 import ctypes
-from collections import deque
-from typing import Any, final
+
+from packtwin.fmu.dialect import FMI2
 
 __all__ = [
     "CO_SIMULATION_FUNCTIONS",
     "CallbackFunctions",
     "CallbackLogger",
-    "LogBook",
     "status_name",
 ]
 
@@ -52,17 +51,6 @@ CO_SIMULATION_FUNCTIONS: tuple[str, ...] = (
 )
 """The 34 functions a co-simulation FMU exports."""
 
-_STATUS_NAMES = (
-    "fmi2OK",
-    "fmi2Warning",
-    "fmi2Discard",
-    "fmi2Error",
-    "fmi2Fatal",
-    "fmi2Pending",
-)
-_N_ENTRIES = 50
-_N_CHARACTERS = 1000
-
 CallbackLogger = ctypes.CFUNCTYPE(
     None,
     ctypes.c_void_p,
@@ -85,46 +73,4 @@ class CallbackFunctions(ctypes.Structure):
     )
 
 
-def status_name(status: int) -> str:
-    """Return FMI's name of a status."""
-    if 0 <= status < len(_STATUS_NAMES):
-        return _STATUS_NAMES[status]
-    return f"the unknown status {status}"
-
-
-@final
-class LogBook:
-    """The last messages of one FMU instance, and the callbacks that fill it.
-
-    The callback functions are held here, so that they live as long as the instance.
-    A message with C format directives is kept as it is: Python cannot read variadic
-    arguments.
-    """
-
-    def __init__(self) -> None:
-        self._entries: deque[tuple[int, str]] = deque(maxlen=_N_ENTRIES)
-        libc = ctypes.CDLL(None)
-        entries = self._entries  # not `self`: the callback must not keep a cycle
-
-        def write(
-            _env: Any, _name: Any, status: int, _category: Any, text: Any
-        ) -> None:
-            decoded = (text or b"")[:_N_CHARACTERS].decode("utf-8", "replace")
-            entries.append((status, decoded))
-
-        self.callbacks = CallbackFunctions(
-            logger=CallbackLogger(write),
-            allocate_memory=ctypes.cast(libc.calloc, ctypes.c_void_p),
-            free_memory=ctypes.cast(libc.free, ctypes.c_void_p),
-        )
-
-    def clear(self) -> None:
-        """Forget all messages."""
-        self._entries.clear()
-
-    def last_problem(self) -> str:
-        """Return the last message that is not mere information, or nothing."""
-        for status, text in reversed(self._entries):
-            if status != 0:
-                return text.strip()
-        return self._entries[-1][1].strip() if self._entries else ""
+status_name = FMI2.status_name

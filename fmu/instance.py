@@ -1,4 +1,4 @@
-"""One loaded instance of an FMI 2.0 co-simulation FMU: library, memory, calls.
+"""One loaded instance of an FMU: library, memory, calls, whatever its FMI version.
 
 Calls go straight through ctypes with arguments made once: a call costs well under a
 microsecond, where a wrapper that converts its arguments costs several.
@@ -9,28 +9,27 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, TypeAlias, final
 
-from packtwin.fmu.fmi2 import LogBook, status_name
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.fmu.dialect import Dialect
+from packtwin.fmu.log_book import LogBook
 from packtwin.twin.errors import FmuCallError, FmuError
 
-__all__ = ["FmuInstance", "SavedState"]
+__all__ = ["MAX_EVENT_ITERATIONS", "AbstractInstance", "SavedState"]
 
-_NEEDED = (
-    "fmi2Instantiate",
-    "fmi2FreeInstance",
-    "fmi2SetupExperiment",
-    "fmi2EnterInitializationMode",
-    "fmi2ExitInitializationMode",
-    "fmi2DoStep",
-    "fmi2GetReal",
-    "fmi2SetReal",
-)
-_CO_SIMULATION = 1
+MAX_EVENT_ITERATIONS = 1000
+"""Updates of discrete states at one event before an FMU is given up."""
+
+Vector: TypeAlias = NDArray[np.float64]
+
 _OK, _WARNING, _ERROR, _FATAL = 0, 1, 3, 4
-LAST_SUCCESSFUL_TIME = 2
 
 
 @final
@@ -45,14 +44,16 @@ class _Life:
         self.states: dict[int, ctypes.c_void_p] = {}
 
 
-@final
-class FmuInstance:
+class AbstractInstance(ABC):
     """A loaded library with one instance; everything is freed by `close`.
 
     Attributes:
+        dialect: The names of its FMI version.
         handle: The instance, as an argument for `function`s.
         log: Its last messages.
     """
+
+    dialect: ClassVar[Dialect]
 
     def __init__(
         self, library: Path, *, token: str, name: str, resources: Path, path: Path
@@ -61,7 +62,7 @@ class FmuInstance:
 
         Args:
             library: The shared library.
-            token: The guid of the model description.
+            token: The guid or instantiation token of the model description.
             name: Instance name.
             resources: The folder `resources/` of the extracted FMU.
             path: The FMU file, for messages.
@@ -75,24 +76,14 @@ class FmuInstance:
             stack.callback(self.log.clear)
             self._library = _load(library, path)
             stack.callback(_unload, self._library, self._life)
-            missing = [f for f in _NEEDED if self.function(f) is None]
+            missing = [f for f in self._needed() if self.function(f) is None]
             if missing:
                 msg = (
                     f"The binary of `{path}` lacks the functions {', '.join(missing)}; "
-                    "it is no FMI 2.0 co-simulation FMU, ask its maker."
+                    f"it is no FMU of FMI {self.dialect.version}, ask its maker."
                 )
                 raise FmuError(msg)
-            instantiate = self._library.fmi2Instantiate
-            instantiate.restype = ctypes.c_void_p
-            address = instantiate(
-                name.encode(),
-                _CO_SIMULATION,
-                token.encode(),
-                resources.resolve().as_uri().encode(),
-                ctypes.byref(self.log.callbacks),
-                0,
-                0,
-            )
+            address = self._instantiate(name, token, resources)
             if not address:
                 msg = (
                     f"`{path}` cannot be instantiated as `{name}`: "
@@ -101,9 +92,30 @@ class FmuInstance:
                 )
                 raise FmuError(msg)
             self.handle = ctypes.c_void_p(address)
-            stack.callback(_free, self._library, self.handle, self._life)
+            stack.callback(_free, self._library, self.handle, self._life, self.dialect)
             self._resources = stack.pop_all()
         self._finalizer = weakref.finalize(self, self._resources.close)
+
+    @abstractmethod
+    def _needed(self) -> tuple[str, ...]:
+        """Return the functions without which the instance is of no use."""
+
+    @abstractmethod
+    def _instantiate(self, name: str, token: str, resources: Path) -> int | None:
+        """Instantiate and return the address, or nothing."""
+
+    @abstractmethod
+    def begin(self, time_s: float) -> None:
+        """Enter initialization at `time_s`; start values may then be set."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Leave initialization: the instance can be stepped or integrated."""
+
+    @property
+    def label(self) -> str:
+        """Name and file, for messages."""
+        return f"`{self._name}` (`{self._path}`)"
 
     @property
     def is_open(self) -> bool:
@@ -135,13 +147,48 @@ class FmuInstance:
             self._life.is_fatal |= status == _FATAL
         reason = self.log.last_problem() or "the FMU gives no reason"
         return FmuCallError(
-            f"`{name}` of `{self._name}` (`{self._path}`) returned "
-            f"{status_name(status)}: {reason}" + ("" if reason.endswith(".") else ".")
+            f"`{name}` of {self.label} returned "
+            f"{self.dialect.status_name(status)}: {reason}"
+            + ("" if reason.endswith(".") else ".")
+        )
+
+    def directional_derivative(
+        self, unknowns: Sequence[int], knowns: Sequence[int], seed: Vector
+    ) -> Vector:
+        """Return the derivative of real unknowns along a direction of real knowns.
+
+        Args:
+            unknowns: Value references of scalars, shape `(m,)`.
+            knowns: Value references of scalars, shape `(n,)`.
+            seed: The direction, shape `(n,)`, in the FMU's units.
+        """
+        values, along = np.zeros(len(unknowns)), np.ascontiguousarray(seed)
+        arguments: list[Any] = []
+        for references in (unknowns, knowns):
+            arguments.append((ctypes.c_uint * len(references))(*references))
+            arguments.append(ctypes.c_size_t(len(references)))
+        for numbers in (along, values):
+            arguments.append(ctypes.c_void_p(numbers.ctypes.data))
+            if self.dialect.has_value_count:
+                arguments.append(ctypes.c_size_t(len(numbers)))
+        self.call(f"{self.dialect.prefix}GetDirectionalDerivative", *arguments)
+        return values
+
+    def unsettled(self) -> FmuCallError:
+        """Return the error of an event that never ends."""
+        return FmuCallError(
+            f"{self.label} still wants to update its discrete "
+            f"states after {MAX_EVENT_ITERATIONS} times; ask its maker."
         )
 
     def set_running(self, is_running: bool) -> None:
         """Say whether the instance is initialized, so that `close` terminates it."""
         self._life.is_running = is_running
+
+    def reset(self) -> None:
+        """Go back to the state after instantiation."""
+        self.call(f"{self.dialect.prefix}Reset")
+        self.set_running(False)
 
     def save(self) -> SavedState:
         """Return the complete state of the instance; `close` frees what is left of it.
@@ -151,7 +198,7 @@ class FmuInstance:
         """
         self._require_open("cannot save its state")
         state = ctypes.c_void_p(None)
-        self.call("fmi2GetFMUstate", ctypes.byref(state))
+        self.call(self.dialect.get_state, ctypes.byref(state))
         self._life.states[id(state)] = state
         return SavedState(self, state)
 
@@ -164,17 +211,17 @@ class FmuInstance:
         self._require_open("cannot restore a state")
         if not saved.is_of(self):
             msg = (
-                f"`{self._name}` (`{self._path}`) cannot restore a state that another "
+                f"{self.label} cannot restore a state that another "
                 "instance saved, or that was saved before a `close`; restore one that "
                 "this instance saved."
             )
             raise FmuError(msg)
-        self.call("fmi2SetFMUstate", saved.pointer)
+        self.call(self.dialect.set_state, saved.pointer)
 
     def release(self, state: ctypes.c_void_p) -> None:
         """Free a saved state, unless `close` already did."""
         if self._life.states.pop(id(state), None) is not None:
-            _free_state(self._library, self.handle, self._life, state)
+            _free_state(self._library, self.handle, self._life, self.dialect, state)
 
     def close(self) -> None:
         """Free the saved states and the instance, unload the library; idempotent."""
@@ -182,9 +229,7 @@ class FmuInstance:
 
     def _require_open(self, what: str) -> None:
         if not self.is_open:
-            msg = (
-                f"`{self._name}` (`{self._path}`) {what}: it is closed; open it again."
-            )
+            msg = f"{self.label} {what}: it is closed; open it again."
             raise FmuError(msg)
 
 
@@ -194,11 +239,11 @@ class SavedState:
 
     __slots__ = ("_instance", "pointer")
 
-    def __init__(self, instance: FmuInstance, pointer: ctypes.c_void_p) -> None:
+    def __init__(self, instance: AbstractInstance, pointer: ctypes.c_void_p) -> None:
         self._instance = instance
         self.pointer = pointer
 
-    def is_of(self, instance: FmuInstance) -> bool:
+    def is_of(self, instance: AbstractInstance) -> bool:
         """Whether that instance saved it."""
         return self._instance is instance
 
@@ -207,24 +252,31 @@ class SavedState:
 
 
 def _free_state(
-    library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life, state: ctypes.c_void_p
+    library: ctypes.CDLL,
+    handle: ctypes.c_void_p,
+    life: _Life,
+    dialect: Dialect,
+    state: ctypes.c_void_p,
 ) -> None:
-    free = getattr(library, "fmi2FreeFMUstate", None)
+    free = getattr(library, dialect.free_state, None)
     if free is not None and not life.is_fatal:
         free(handle, ctypes.byref(state))
 
 
-def _free(library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life) -> None:
+def _free(
+    library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life, dialect: Dialect
+) -> None:
     while life.states:
         _, state = life.states.popitem()
-        _free_state(library, handle, life, state)
+        _free_state(library, handle, life, dialect, state)
     if life.is_fatal:  # FMI forbids any further call
         return
-    terminate = getattr(library, "fmi2Terminate", None)
+    terminate = getattr(library, f"{dialect.prefix}Terminate", None)
     if life.is_running and terminate is not None:
         terminate(handle)
-    library.fmi2FreeInstance.restype = None
-    library.fmi2FreeInstance(handle)
+    free = getattr(library, f"{dialect.prefix}FreeInstance")
+    free.restype = None
+    free(handle)
 
 
 def _unload(library: ctypes.CDLL, life: _Life) -> None:

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
 
-from packtwin.fmu.description import mean_output_names
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.fmu.dialect import FMI2, FMI3, Dialect
 from packtwin.fmu.variable_map import MappedVariable, fmu_units, map_variable
 from packtwin.twin.errors import FmuError
 from packtwin.twin.variable import Interface, nearest_names
 
-__all__ = ["MappedInterface", "co_simulation_identifier", "read_interface"]
+__all__ = [
+    "Kind",
+    "MappedInterface",
+    "choose_kind",
+    "dialect_of",
+    "kind_flags",
+    "read_interface",
+]
 
-_KINDS = ("Real", "Integer", "Boolean", "Enumeration")
+Kind: TypeAlias = Literal["co-simulation", "model-exchange"]
+
+_ATTRIBUTES: Mapping[Kind, str] = {
+    "co-simulation": "coSimulation",
+    "model-exchange": "modelExchange",
+}
+_DIALECTS = {"2.0": FMI2, "3.0": FMI3}
 
 
 @final
@@ -36,36 +52,46 @@ class MappedInterface:
     changed_parameters: tuple[MappedVariable, ...]
     feedthrough: frozenset[tuple[str, str]]
 
+    @property
+    def changed_values(self) -> NDArray[np.float64]:
+        """The values of `changed_parameters`, in our units."""
+        starts = {v.name: v.start for v in self.interface.parameters}
+        return np.array([starts[m.variable.name] for m in self.changed_parameters])
+
 
 def read_interface(
     description: Any,
     path: Path,
     *,
+    means: frozenset[str],
     parameters: Mapping[str, float],
     names: Mapping[str, str],
 ) -> MappedInterface:
-    """Map the inputs, outputs and parameters of an FMU; strings are left out.
+    """Map the numeric inputs, outputs and parameters of an FMU.
+
+    Strings, binaries and clocks are no signals here and are left out.
 
     Args:
         description: fmpy's model description.
         path: The FMU file.
+        means: Outputs that are means over the step.
         parameters: Chosen parameter values, by our names and in our units.
         names: Our names for some of the FMU's variables.
     """
-    units, means = fmu_units(description), mean_output_names(path)
-    scalars = [v for v in description.modelVariables if v.type in _KINDS]
+    units = fmu_units(description)
+    types = dialect_of(description, path).types
+    scalars = [v for v in description.modelVariables if v.type in types]
     _check_names(names, [v.name for v in scalars], path)
     groups: dict[str, list[MappedVariable]] = {"input": [], "output": []}
     groups["parameter"] = []
     for scalar in scalars:
         if scalar.causality in groups:
-            mapped = map_variable(
+            groups[scalar.causality] += map_variable(
                 scalar,
                 units,
                 name=names.get(scalar.name),
                 sampling="mean" if scalar.name in means else "end",
             )
-            groups[scalar.causality].append(mapped)
     inputs, outputs, settings = (tuple(group) for group in groups.values())
     _check_names(parameters, [m.variable.name for m in settings], path)
     interface = Interface(
@@ -77,26 +103,57 @@ def read_interface(
         interface=interface.with_starts(dict(parameters)),
         inputs=inputs,
         outputs=outputs,
-        changed_parameters=tuple(m for m in settings if m.variable.name in parameters),
+        changed_parameters=_changed(settings, parameters),
         feedthrough=_feedthrough(description, inputs, outputs),
     )
 
 
-def co_simulation_identifier(description: Any, path: Path) -> str:
-    """Return the model identifier; refuse what is not FMI 2.0 co-simulation."""
-    version = description.fmiVersion
-    if version != "2.0" or description.coSimulation is None:
-        kinds = [
-            kind
-            for kind in ("coSimulation", "modelExchange", "scheduledExecution")
-            if getattr(description, kind, None) is not None
-        ]
+def _changed(
+    settings: tuple[MappedVariable, ...], parameters: Mapping[str, float]
+) -> tuple[MappedVariable, ...]:
+    """Return the parameters to set: an array is set as a whole."""
+    chosen = {m.fmu_name for m in settings if m.variable.name in parameters}
+    return tuple(m for m in settings if m.fmu_name in chosen)
+
+
+def dialect_of(description: Any, path: Path) -> Dialect:
+    """Return the dialect of an FMU; refuse a version that has none here."""
+    dialect = _DIALECTS.get(str(description.fmiVersion))
+    if dialect is None:
         msg = (
-            f"`{path}` is an FMU of FMI {version} for {', '.join(kinds) or 'nothing'}; "
-            "expected FMI 2.0 for co-simulation. Export it so from its tool."
+            f"`{path}` is an FMU of FMI {description.fmiVersion}; expected "
+            f"{' or '.join(_DIALECTS)}. Export it so from its tool."
         )
         raise FmuError(msg)
-    return str(description.coSimulation.modelIdentifier)
+    return dialect
+
+
+def choose_kind(description: Any, kind: Kind | None, path: Path) -> Kind:
+    """Return the kind to use: the one asked for, else co-simulation before the other.
+
+    Raises:
+        FmuError: The FMU is not of that kind.
+    """
+    kinds = [name for name in _ATTRIBUTES if _flags(description, name) is not None]
+    if kind in kinds:
+        return kind
+    if kind is None and kinds:
+        return kinds[0]
+    has = " and ".join(kinds) or "neither co-simulation nor model exchange"
+    msg = (
+        f"`{path}` is an FMU of FMI {description.fmiVersion} for {has}; expected "
+        f"{kind or 'one of the two'}. Export it so from its tool."
+    )
+    raise FmuError(msg)
+
+
+def kind_flags(description: Any, kind: Kind, path: Path) -> Any:
+    """Return what an FMU says of one of its kinds."""
+    return _flags(description, choose_kind(description, kind, path))
+
+
+def _flags(description: Any, kind: Kind) -> Any:
+    return getattr(description, _ATTRIBUTES[kind], None)
 
 
 def _feedthrough(
@@ -104,18 +161,16 @@ def _feedthrough(
     inputs: tuple[MappedVariable, ...],
     outputs: tuple[MappedVariable, ...],
 ) -> frozenset[tuple[str, str]]:
-    input_names = {m.fmu_name: m.variable.name for m in inputs}
     listed = {u.variable.name: u.dependencies for u in description.outputs}
     pairs: set[tuple[str, str]] = set()
     for output in outputs:
         dependencies = listed.get(output.fmu_name)
-        if dependencies is None:
-            causes = list(input_names.values())
-        else:
-            causes = [
-                input_names[v.name] for v in dependencies if v.name in input_names
-            ]
-        pairs.update((cause, output.variable.name) for cause in causes)
+        known = None if dependencies is None else {v.name for v in dependencies}
+        pairs.update(
+            (m.variable.name, output.variable.name)
+            for m in inputs
+            if known is None or m.fmu_name in known
+        )
     return frozenset(pairs)
 
 

@@ -33,9 +33,11 @@ class MappedVariable:
         variable: Name, unit, start and bounds as the co-simulation sees them.
         fmu_name: The name in the model description.
         reference: FMI value reference.
-        kind: `Real`, `Integer` or `Boolean` (enumerations are integers).
+        kind: FMI's type of the variable, such as `Real` or `Float64`.
         factor: From the FMU's unit to ours.
         offset: From the FMU's unit to ours.
+        size: Elements of the array that it belongs to; 1 for a scalar.
+        is_smooth: Whether it may be set inside a step (FMI 3.0 intermediate update).
     """
 
     variable: Variable
@@ -44,6 +46,8 @@ class MappedVariable:
     kind: str
     factor: float = 1.0
     offset: float = 0.0
+    size: int = 1
+    is_smooth: bool = False
 
 
 def fmu_units(description: Any) -> dict[str, Unit]:
@@ -68,8 +72,10 @@ def map_variable(
     *,
     name: str | None = None,
     sampling: Sampling = "end",
-) -> MappedVariable:
-    """Express one FMU variable as ours.
+) -> tuple[MappedVariable, ...]:
+    """Express one FMU variable as ours: one variable per element of an array.
+
+    The elements of an array `a` are `a[1]`, `a[2]` and so on, row by row.
 
     Args:
         scalar: The variable as fmpy read it.
@@ -85,33 +91,52 @@ def map_variable(
         factor = theirs.factor / ours.factor
         if not scalar.relativeQuantity:
             offset = (theirs.offset - ours.offset) / ours.factor
-    start, minimum, maximum = (
-        factor * value + offset
-        for value in (
-            _number(scalar.start, 0.0),
-            _number(scalar.min, -math.inf),
-            _number(scalar.max, math.inf),
+    size = _size(scalar)
+    bounds = _number(scalar.min, -math.inf), _number(scalar.max, math.inf)
+    mapped = []
+    for i, first in enumerate(_starts(scalar, size)):
+        start, minimum, maximum = (factor * v + offset for v in (first, *bounds))
+        if not minimum <= start <= maximum:  # a careless vendor; the start counts
+            minimum, maximum = -math.inf, math.inf
+        mapped.append(
+            MappedVariable(
+                variable=Variable(
+                    name=f"{our_name}[{i + 1}]" if scalar.dimensions else our_name,
+                    description=scalar.description or "",
+                    start=start,
+                    minimum=minimum,
+                    maximum=maximum,
+                    nominal=abs(factor * _number(scalar.nominal, 1.0)) or 1.0,
+                    variability=_variability(scalar),
+                    sampling=sampling,
+                ),
+                fmu_name=scalar.name,
+                reference=scalar.valueReference,
+                kind=scalar.type,
+                factor=factor,
+                offset=offset,
+                size=size,
+                is_smooth=scalar.intermediateUpdate,
+            )
         )
-    )
-    if not minimum <= start <= maximum:  # a careless vendor; the start value counts
-        minimum, maximum = -math.inf, math.inf
-    return MappedVariable(
-        variable=Variable(
-            name=our_name,
-            description=scalar.description or "",
-            start=start,
-            minimum=minimum,
-            maximum=maximum,
-            nominal=abs(factor * _number(scalar.nominal, 1.0)) or 1.0,
-            variability=_variability(scalar),
-            sampling=sampling,
-        ),
-        fmu_name=scalar.name,
-        reference=scalar.valueReference,
-        kind="Integer" if scalar.type == "Enumeration" else scalar.type,
-        factor=factor,
-        offset=offset,
-    )
+    return tuple(mapped)
+
+
+def _size(scalar: ScalarVariable) -> int:
+    """Return the number of elements, by the start values of structural parameters."""
+    lengths = [
+        int(d.start if d.variable is None else d.variable.start)
+        for d in scalar.dimensions
+    ]
+    return math.prod(lengths)
+
+
+def _starts(scalar: ScalarVariable, size: int) -> list[float]:
+    """Return the start value of each element; one value stands for all."""
+    texts = str(scalar.start).split() if scalar.start is not None else []
+    if len(texts) != size:
+        texts = (texts or [""])[:1] * size
+    return [_number(text or None, 0.0) for text in texts]
 
 
 def _unit_of(scalar: ScalarVariable, units: Mapping[str, Unit]) -> Unit | None:

@@ -134,7 +134,7 @@ static const double *pts_shifted(const double *u, double offset, double *moved) 
 """
 
 
-def generate_c(  # noqa: PLR0913 (one argument per part of a step map)
+def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     name: str,
     initialize: ca.Function,
     step: ca.Function,
@@ -144,6 +144,7 @@ def generate_c(  # noqa: PLR0913 (one argument per part of a step map)
     input_order: int = 0,
     has_derivatives: bool = False,
     is_static: bool = False,
+    also: Sequence[ca.Function] = (),
 ) -> CCode:
     """Generate the C source of a step map's two functions; see `StepMap`.
 
@@ -156,14 +157,17 @@ def generate_c(  # noqa: PLR0913 (one argument per part of a step map)
         input_order: Number of time derivatives among the inputs of `step`.
         has_derivatives: Add the functions of `step_derivatives`.
         is_static: Make the ABI functions `static` too (for one FMU source file).
+        also: Further functions, to be called by their names in code that follows.
     """
     functions = [
         _renamed(initialize, f"{name}_initialize"),
         _renamed(step, f"{name}_step"),
+        *also,
     ]
+    n_fast = len(functions)
     if has_derivatives:
-        functions += derivative_functions(name, *functions)
-    source = casadi_unit(f"{name}_functions", functions, 2)
+        functions += derivative_functions(name, *functions[:2])
+    source = casadi_unit(f"{name}_functions", functions, n_fast)
     n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
     n_u, order = initialize.numel_in(0), input_order
     limit = substep_s if math.isfinite(substep_s) else -1.0

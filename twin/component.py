@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.compiled import CompiledStepMap
-from packtwin.twin.errors import StepError
+from packtwin.twin.compiled_switched import CompiledSwitched
+from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.step_map import StepMap, StepStatus
+from packtwin.twin.step_slopes import StepSlopes
 from packtwin.twin.variable import Interface
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
+StepMapState: TypeAlias = tuple[Vector, Vector, tuple[float, float, bool]]
 
 TICKS_PER_SECOND = 1_000_000_000
 
@@ -45,17 +49,36 @@ def seconds(tick: int) -> float:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a component can do beyond stepping."""
+    """What a component can do beyond stepping.
+
+    Attributes:
+        can_rewind: `save` and `restore` work; masters probe it before they trust it.
+        has_variable_step: Steps need not all have the same length.
+        fixed_step_s: Steps must be whole multiples of this, s.
+        input_order: Highest time derivative of the inputs that `step` takes: 0 for
+            constants, 3 for cubic polynomials.
+        has_output_derivatives: It is a `SmoothComponent`; see `component_roles`.
+        can_differentiate: It is a `DifferentiableComponent`.
+        has_events: It is an `EventComponent`, whose steps may end early.
+    """
 
     can_rewind: bool = False
     has_variable_step: bool = True
     fixed_step_s: float | None = None
+    input_order: int = 0
+    has_output_derivatives: bool = False
+    can_differentiate: bool = False
+    has_events: bool = False
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """The result of one step: outputs at `end_tick`, and how it ended."""
+    """The result of one step: outputs at `end_tick`, and how it ended.
+
+    With status `EVENT` the step ended at an event, at `end_tick` after its start; the
+    outputs are those just before the event.
+    """
 
     outputs: Vector
     end_tick: int
@@ -98,7 +121,15 @@ class Component(Protocol):
         ...
 
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
-        """Advance from `tick` to `end_tick` with inputs constant at `u`."""
+        """Advance from `tick` to `end_tick`.
+
+        Args:
+            tick: Start.
+            end_tick: End.
+            u: Inputs. Shape `(n_u,)`: constant. Shape `(m, n_u)` with `m - 1` at most
+                `capabilities.input_order`: row k is their k-th time derivative at
+                `tick`, so that they are Taylor polynomials on the step.
+        """
         ...
 
     def save(self) -> Any:
@@ -124,7 +155,7 @@ class StepMapComponent:
 
     def __init__(
         self,
-        step_map: StepMap | CompiledStepMap,
+        step_map: StepMap | CompiledStepMap | CompiledSwitched,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,
@@ -142,6 +173,11 @@ class StepMapComponent:
         self._p = np.array([v.start for v in self._interface.parameters], dtype=float)
         self._memory = np.zeros(step_map.n_memory)
         self._feedthrough = step_map.feedthrough
+        self._time_s = 0.0
+        self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
+        self._span_s, self._is_at_start = 0.0, True
+        self._known_slopes: StepSlopes | None = None  # made when asked for
+        self._order = step_map.input_order
 
     @property
     def name(self) -> str:
@@ -156,7 +192,13 @@ class StepMapComponent:
     @property
     def capabilities(self) -> Capabilities:
         """It can do everything a pure function can."""
-        return Capabilities(can_rewind=True)
+        is_symbolic = isinstance(self._step_map, StepMap)
+        return Capabilities(
+            can_rewind=True,
+            input_order=self._order,
+            has_output_derivatives=is_symbolic,
+            can_differentiate=is_symbolic,
+        )
 
     @property
     def feedthrough(self) -> frozenset[tuple[str, str]]:
@@ -172,26 +214,86 @@ class StepMapComponent:
                 "finite; check its inputs and parameters."
             )
             raise StepError(msg)
+        self._time_s, self._span_s, self._u = seconds(tick), 0.0, u.copy()
+        self._is_at_start = True
         return y
 
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
-        """Advance with constant inputs."""
-        now = (self._memory, seconds(tick), seconds(end_tick - tick), u, self._p)
-        self._memory, y, status = self._step_map.advance(*now)
+        """Advance with inputs that are constant or Taylor polynomials."""
+        start_s, span_s = seconds(tick), seconds(end_tick - tick)
+        if u.ndim == 1:
+            now = (self._memory, start_s, span_s, u, self._p)
+            memory, y, status = self._step_map.advance(*now)
+        else:
+            memory, y, status = self._advance_on_polynomials(start_s, span_s, u)
         if status is StepStatus.OK:
+            self._memory, self._time_s = memory, start_s + span_s
+            self._span_s, self._u, self._is_at_start = span_s, u.copy(), False
             return StepReport(outputs=y, end_tick=end_tick)
         message = "the result is not finite"
+        rows = np.atleast_2d(u)
+        where = (self._memory, start_s, span_s, rows[0], self._p)
         if isinstance(self._step_map, CompiledStepMap):
-            message = self._step_map.refusal(*now).reason
+            slope = rows[1] if len(rows) > 1 else None
+            message = self._step_map.refusal(*where, slope=slope).reason
+        elif isinstance(self._step_map, CompiledSwitched):
+            message = self._step_map.refusal(*where).reason
         return StepReport(outputs=y, end_tick=tick, status=status, message=message)
 
-    def save(self) -> Vector:
-        """Return a copy of the memory."""
-        return self._memory.copy()
+    def _advance_on_polynomials(
+        self, start_s: float, span_s: float, rows: Vector
+    ) -> tuple[Vector, Vector, StepStatus]:
+        if len(rows) > self._order + 1:
+            msg = (
+                f"`{self.name}` got {len(rows) - 1} time derivatives of its inputs, "
+                f"but its `input_order` is {self._order}; give it fewer."
+            )
+            raise StepError(msg, component=self.name, time_s=start_s)
+        if isinstance(self._step_map, CompiledStepMap):
+            outcome = self._step_map.step_until_event(
+                self._memory,
+                start_s,
+                span_s,
+                rows[0],
+                self._p,
+                slope=rows[1] if len(rows) > 1 else None,
+                stops=False,
+            )
+            return outcome.memory, outcome.outputs, outcome.status
+        return self._step_map.advance(self._memory, start_s, span_s, rows, self._p)
 
-    def restore(self, state: Vector) -> None:
-        """Set the memory."""
-        self._memory = state.copy()
+    def output_derivatives(self) -> Vector:
+        """Return dy/dt: how the outputs of a step change with its length, at zero."""
+        u = self._rows_now()
+        return self._slopes().by_time(self._memory, self._time_s, u, self._p)
+
+    def directional_derivative(self, du: Vector) -> Vector:
+        """Return the derivative of the start's or of the present outputs along `du`."""
+        u, slopes = self._rows_now(), self._slopes()
+        if self._is_at_start:
+            return slopes.of_start(u[0], self._p, du)
+        return slopes.by_inputs(self._memory, self._time_s, u, self._p, du)
+
+    def _rows_now(self) -> Vector:
+        return shifted(np.atleast_2d(self._u), self._span_s)
+
+    def _slopes(self) -> StepSlopes:
+        if not isinstance(self._step_map, StepMap):
+            msg = f"`{self.name}` is compiled and has no derivatives; ask none of it."
+            raise InterfaceError(msg)
+        if self._known_slopes is None:
+            self._known_slopes = StepSlopes(self._step_map)
+        return self._known_slopes
+
+    def save(self) -> StepMapState:
+        """Return a copy of the memory, the time and the inputs."""
+        place = (self._time_s, self._span_s, self._is_at_start)
+        return self._memory.copy(), self._u.copy(), place
+
+    def restore(self, state: StepMapState) -> None:
+        """Go back to a saved state."""
+        memory, u, (self._time_s, self._span_s, self._is_at_start) = state
+        self._memory, self._u = memory.copy(), u.copy()
 
     def close(self) -> None:
         """Nothing to free."""

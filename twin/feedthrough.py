@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -19,6 +20,7 @@ __all__ = [
     "dependencies_of_model",
     "dependencies_of_start",
     "dependencies_of_states",
+    "dependencies_through",
     "feedthrough_of",
 ]
 
@@ -73,6 +75,31 @@ def dependencies_at_start(model: Model, function: ca.Function) -> Dependencies:
     """Return what a function of the model depends on at the start."""
     on_inputs, on_parameters = (_rows(_at_start(model, function, k)) for k in range(2))
     return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
+
+
+def dependencies_through(
+    function: ca.Function, parts: Mapping[int, Dependencies], own: tuple[int, int]
+) -> Dependencies:
+    """Return the dependencies of a function's result on inputs and parameters.
+
+    Args:
+        function: With one result.
+        parts: Dependencies of those arguments that are outputs themselves.
+        own: Positions of the arguments that are the inputs and the parameters.
+    """
+
+    def rows(at: int, label: str) -> tuple[tuple[int, ...], ...]:
+        pattern = _pattern(function.jac_sparsity(0, at))
+        for k, part in parts.items():
+            inner = np.zeros((function.numel_in(k), pattern.shape[1]), dtype=bool)
+            for i, row in enumerate(getattr(part, label)):
+                inner[i, list(row)] = True
+            pattern |= _pattern(function.jac_sparsity(0, k)) @ inner
+        return _rows(pattern)
+
+    return Dependencies(
+        on_inputs=rows(own[0], "on_inputs"), on_parameters=rows(own[1], "on_parameters")
+    )
 
 
 def dependencies_of_states(model: Model) -> Dependencies:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,6 +53,7 @@ def shifted(rows: Rows, s: float) -> Rows:
     return np.stack([value_at(list(rows[i:]), s) for i in range(len(rows))])
 
 
+@cache
 def projection(n_rows: int, order: int) -> Rows:
     """Return the matrix from `n_rows` rows to the nearest polynomial of `order`.
 

@@ -9,6 +9,7 @@ made from the same two CasADi functions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -120,13 +121,18 @@ class StepMap:
         return dependencies_of_start(self.initialize)
 
     def c_code(
-        self, *, is_static: bool = False, has_derivatives: bool = False
+        self,
+        *,
+        is_static: bool = False,
+        has_derivatives: bool = False,
+        also: Sequence[ca.Function] = (),
     ) -> CCode:
         """Return the C source; see `c_code`.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
             has_derivatives: Add the functions of `step_derivatives`.
+            also: Further functions for code that follows.
         """
         return generate_c(
             self.name,
@@ -137,6 +143,7 @@ class StepMap:
             input_order=self.input_order,
             has_derivatives=has_derivatives,
             is_static=is_static,
+            also=also,
         )
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:

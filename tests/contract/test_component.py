@@ -289,6 +289,45 @@ def test_a_rewound_component_replays_bit_by_bit_and_twice(component):
         np.testing.assert_array_equal(run(component, 3, 12), rows)
 
 
+def test_one_row_of_a_taylor_polynomial_is_a_constant(component, factory):
+    other = factory()
+    start(component)
+    start(other)
+    u = inputs(component, 0)
+    if component.capabilities.input_order:
+        rows = component.step(0, STEP, np.stack([u, np.zeros_like(u)])).outputs
+        constant = other.step(0, STEP, u).outputs
+        np.testing.assert_allclose(rows, constant, rtol=1e-9, atol=1e-12)
+    other.close()
+
+
+def test_output_derivatives_are_those_of_a_short_step(component):
+    if not component.capabilities.has_output_derivatives:
+        pytest.skip("has no output derivatives")
+    start(component)
+    run(component, 0, 3)
+    is_end = np.array([v.sampling == "end" for v in component.interface.outputs])
+    u, tick, short = inputs(component, 3), 3 * STEP, ticks(1e-5)
+    before = component.step(tick, tick + short, u).outputs
+    slopes = component.output_derivatives()
+    after = component.step(tick + short, tick + 2 * short, u).outputs
+    difference = (after - before) / 1e-5
+    np.testing.assert_allclose(slopes[is_end], difference[is_end], rtol=1e-4)
+
+
+def test_directional_derivatives_of_the_start_are_differences(component):
+    if not component.capabilities.can_differentiate:
+        pytest.skip("has no directional derivatives")
+    u = inputs(component, 0)
+    for i, variable in enumerate(component.interface.inputs):
+        along = np.zeros(len(u))
+        along[i] = 1e-4 * variable.nominal
+        change = component.initialize(0, u + along) - component.initialize(0, u - along)
+        component.initialize(0, u)
+        slope = component.directional_derivative(2.0 * along)
+        np.testing.assert_allclose(slope, change, rtol=1e-6, atol=1e-12)
+
+
 def test_closing_twice_is_fine(component):
     start(component)
     component.close()

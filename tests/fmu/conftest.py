@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,19 +169,38 @@ def root_fmu(root_step_map: StepMap, fmu_folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def vendor_fmu(fmu_folder: Path) -> Path:
     """An FMU that is not ours: other units, integers, booleans, partial steps."""
+    return build_vendor(fmu_folder, "Vendor", "modelDescription.xml", "linux64")
+
+
+@pytest.fixture(scope="session")
+def stairs_fmu(fmu_folder: Path) -> Path:
+    """An FMI 3.0 FMU that is not ours: an array, Float32, Boolean, events, an end."""
+    return build_vendor(fmu_folder, "Stairs", "Stairs.xml", "x86_64-linux")
+
+
+@pytest.fixture
+def temporary_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def build_vendor(folder: Path, name: str, description: str, platform: str) -> Path:
     source = Path(__file__).parent / "vendor"
-    library = fmu_folder / "Vendor.so"
+    library = folder / f"{name}.so"
     compiler = find_compiler()
     visible = type(compiler)(
         command=compiler.command, extra_flags=("-fvisibility=default",)
     )
-    visible.compile_library(source / "Vendor.c", library)
-    path = fmu_folder / "vendor.fmu"
+    visible.compile_library(source / f"{name}.c", library)
+    path = folder / f"{name.lower()}.fmu"
     write_archive(
         path,
         {
-            "modelDescription.xml": (source / "modelDescription.xml").read_bytes(),
-            "binaries/linux64/Vendor.so": library.read_bytes(),
+            "modelDescription.xml": (source / description).read_bytes(),
+            f"binaries/{platform}/{name}.so": library.read_bytes(),
         },
     )
     return path

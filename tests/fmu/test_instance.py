@@ -12,7 +12,7 @@ import pytest
 
 from packtwin.fmu.archive import extract
 from packtwin.fmu.description import read_description
-from packtwin.fmu.instance import FmuInstance
+from packtwin.fmu.instance_fmi2 import Fmi2Stepping
 from packtwin.twin.errors import FmuCallError, FmuError
 
 pytestmark = pytest.mark.fmu
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.fmu
 SOURCE, VOLTAGE, CURRENT, RESISTANCE, CAPACITANCE = range(5)
 
 
-def open_instance(path: Path, folder: Path, token: str | None = None) -> FmuInstance:
+def open_instance(path: Path, folder: Path, token: str | None = None) -> Fmi2Stepping:
     if not (folder / "modelDescription.xml").exists():
         extract(path, folder)
     (library,) = (folder / "binaries" / "linux64").iterdir()
     guid = token or str(read_description(path).guid)
-    return FmuInstance(library, token=guid, name="rc1", resources=folder, path=path)
+    return Fmi2Stepping(library, token=guid, name="rc1", resources=folder, path=path)
 
 
-def get(instance: FmuInstance, reference: int) -> float:
+def get(instance: Fmi2Stepping, reference: int) -> float:
     value = ctypes.c_double()
     references = (ctypes.c_uint * 1)(reference)
     count = ctypes.c_size_t(1)
@@ -36,17 +36,17 @@ def get(instance: FmuInstance, reference: int) -> float:
     return value.value
 
 
-def put(instance: FmuInstance, reference: int, value: float) -> None:
+def put(instance: Fmi2Stepping, reference: int, value: float) -> None:
     references = (ctypes.c_uint * 1)(reference)
     count = ctypes.c_size_t(1)
     instance.call("fmi2SetReal", references, count, (ctypes.c_double * 1)(value))
 
 
-def step(instance: FmuInstance, t: float, h: float) -> None:
+def step(instance: Fmi2Stepping, t: float, h: float) -> None:
     instance.call("fmi2DoStep", ctypes.c_double(t), ctypes.c_double(h), 0)
 
 
-def start(instance: FmuInstance, stop_time: float | None = None) -> None:
+def start(instance: Fmi2Stepping, stop_time: float | None = None) -> None:
     zero = ctypes.c_double(0.0)
     stop = ctypes.c_double(stop_time or 0.0)
     has_stop = int(stop_time is not None)
@@ -55,7 +55,7 @@ def start(instance: FmuInstance, stop_time: float | None = None) -> None:
     instance.call("fmi2ExitInitializationMode")
 
 
-def serialize(instance: FmuInstance) -> bytes:
+def serialize(instance: Fmi2Stepping) -> bytes:
     saved = instance.save()
     size = ctypes.c_size_t()
     instance.call("fmi2SerializedFMUstateSize", saved.pointer, ctypes.byref(size))
@@ -64,7 +64,7 @@ def serialize(instance: FmuInstance) -> bytes:
     return data.raw
 
 
-def deserialize(instance: FmuInstance, data: bytes) -> None:
+def deserialize(instance: Fmi2Stepping, data: bytes) -> None:
     state = ctypes.c_void_p()
     size = ctypes.c_size_t(len(data))
     instance.call("fmi2DeSerializeFMUstate", data, size, ctypes.byref(state))
@@ -74,7 +74,7 @@ def deserialize(instance: FmuInstance, data: bytes) -> None:
 
 
 @pytest.fixture
-def rc(rc_fmu: Path, tmp_path: Path) -> Iterator[FmuInstance]:
+def rc(rc_fmu: Path, tmp_path: Path) -> Iterator[Fmi2Stepping]:
     instance = open_instance(rc_fmu, tmp_path)
     yield instance
     instance.close()
@@ -86,7 +86,7 @@ def test_wrong_token_gives_no_instance(rc_fmu: Path, tmp_path: Path) -> None:
 
 
 def test_outputs_follow_inputs_and_parameters_in_initialization(
-    rc: FmuInstance,
+    rc: Fmi2Stepping,
 ) -> None:
     rc.call("fmi2EnterInitializationMode")
     assert get(rc, CURRENT) == 0.5
@@ -100,7 +100,7 @@ def test_outputs_follow_inputs_and_parameters_in_initialization(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_non_finite_input_is_refused_and_the_old_value_kept(
-    rc: FmuInstance, value: float
+    rc: Fmi2Stepping, value: float
 ) -> None:
     start(rc)
     with pytest.raises(FmuCallError, match="`source_voltage_V` was given"):
@@ -109,13 +109,13 @@ def test_non_finite_input_is_refused_and_the_old_value_kept(
     step(rc, 0.0, 1.0)
 
 
-def test_parameter_outside_its_range_is_refused(rc: FmuInstance) -> None:
+def test_parameter_outside_its_range_is_refused(rc: Fmi2Stepping) -> None:
     with pytest.raises(FmuCallError, match="expected 1e-06 to"):
         put(rc, RESISTANCE, 0.0)
     assert get(rc, RESISTANCE) == 2.0
 
 
-def test_fixed_parameter_is_fixed_and_tunable_is_tunable(rc: FmuInstance) -> None:
+def test_fixed_parameter_is_fixed_and_tunable_is_tunable(rc: Fmi2Stepping) -> None:
     put(rc, CAPACITANCE, 4.0)
     start(rc)
     put(rc, RESISTANCE, 5.0)
@@ -137,7 +137,7 @@ def test_fixed_parameter_is_fixed_and_tunable_is_tunable(rc: FmuInstance) -> Non
     ],
 )
 def test_call_out_of_order_is_an_error_and_changes_nothing(
-    rc: FmuInstance, wrong: object
+    rc: Fmi2Stepping, wrong: object
 ) -> None:
     before = serialize(rc)
     with pytest.raises(FmuCallError, match="returned fmi2Error: fmi2"):
@@ -158,7 +158,7 @@ def test_call_out_of_order_is_an_error_and_changes_nothing(
     ],
 )
 def test_impossible_step_is_refused(
-    rc: FmuInstance, t: float, h: float, reason: str
+    rc: Fmi2Stepping, t: float, h: float, reason: str
 ) -> None:
     start(rc, stop_time=10.0)
     with pytest.raises(FmuCallError, match=reason):
@@ -166,7 +166,7 @@ def test_impossible_step_is_refused(
     step(rc, 0.0, 10.0)
 
 
-def test_nothing_runs_after_terminate_but_reset_starts_over(rc: FmuInstance) -> None:
+def test_nothing_runs_after_terminate_but_reset_starts_over(rc: Fmi2Stepping) -> None:
     start(rc)
     put(rc, SOURCE, 7.0)
     step(rc, 0.0, 1.0)
@@ -178,7 +178,7 @@ def test_nothing_runs_after_terminate_but_reset_starts_over(rc: FmuInstance) -> 
     assert (get(rc, SOURCE), get(rc, VOLTAGE)) == (1.0, 0.0)
 
 
-def test_status_tells_the_last_successful_time(rc: FmuInstance) -> None:
+def test_status_tells_the_last_successful_time(rc: Fmi2Stepping) -> None:
     start(rc)
     step(rc, 0.0, 1.5)
     time, flag = ctypes.c_double(), ctypes.c_int(1)
@@ -187,7 +187,7 @@ def test_status_tells_the_last_successful_time(rc: FmuInstance) -> None:
     assert (time.value, flag.value) == (1.5, 0)
 
 
-def run(instance: FmuInstance, first: int, last: int) -> list[str]:
+def run(instance: Fmi2Stepping, first: int, last: int) -> list[str]:
     values = []
     for k in range(first, last):
         put(instance, SOURCE, 1.0 + k % 3)
@@ -196,7 +196,7 @@ def run(instance: FmuInstance, first: int, last: int) -> list[str]:
     return values
 
 
-def test_replay_after_restore_is_bit_identical(rc: FmuInstance) -> None:
+def test_replay_after_restore_is_bit_identical(rc: Fmi2Stepping) -> None:
     start(rc)
     run(rc, 0, 5)
     saved = rc.save()
@@ -219,7 +219,7 @@ instance.close()
 
 
 def test_replay_in_a_new_process_is_bit_identical(
-    rc: FmuInstance, rc_fmu: Path, tmp_path: Path
+    rc: Fmi2Stepping, rc_fmu: Path, tmp_path: Path
 ) -> None:
     start(rc)
     run(rc, 0, 5)
@@ -237,7 +237,7 @@ def test_replay_in_a_new_process_is_bit_identical(
 
 
 @pytest.mark.parametrize("change", ["short", "magic", "token"])
-def test_foreign_bytes_are_no_state(rc: FmuInstance, change: str) -> None:
+def test_foreign_bytes_are_no_state(rc: Fmi2Stepping, change: str) -> None:
     data = bytearray(serialize(rc))
     if change == "short":
         data = data[:-8]
@@ -247,7 +247,7 @@ def test_foreign_bytes_are_no_state(rc: FmuInstance, change: str) -> None:
         deserialize(rc, bytes(data))
 
 
-def test_close_frees_the_states_that_are_still_held(rc: FmuInstance) -> None:
+def test_close_frees_the_states_that_are_still_held(rc: Fmi2Stepping) -> None:
     start(rc)
     kept, dropped = [rc.save() for _ in range(3)], rc.save()
     del dropped
@@ -260,7 +260,7 @@ def test_close_frees_the_states_that_are_still_held(rc: FmuInstance) -> None:
 
 
 def test_state_of_another_instance_is_refused(
-    rc: FmuInstance, rc_fmu: Path, tmp_path: Path
+    rc: Fmi2Stepping, rc_fmu: Path, tmp_path: Path
 ) -> None:
     other = open_instance(rc_fmu, tmp_path)
     start(rc)
@@ -275,7 +275,7 @@ def test_state_of_another_instance_is_refused(
         rc.restore(foreign)
 
 
-def test_closed_instance_neither_saves_nor_restores(rc: FmuInstance) -> None:
+def test_closed_instance_neither_saves_nor_restores(rc: Fmi2Stepping) -> None:
     start(rc)
     saved = rc.save()
     rc.close()
@@ -285,7 +285,7 @@ def test_closed_instance_neither_saves_nor_restores(rc: FmuInstance) -> None:
         rc.restore(saved)
 
 
-def test_saving_again_reuses_the_memory(rc: FmuInstance) -> None:
+def test_saving_again_reuses_the_memory(rc: Fmi2Stepping) -> None:
     start(rc)
     saved = rc.save()
     address = saved.pointer.value
@@ -294,7 +294,7 @@ def test_saving_again_reuses_the_memory(rc: FmuInstance) -> None:
     assert saved.pointer.value == address
 
 
-def test_null_instance_is_an_error_not_a_crash(rc: FmuInstance) -> None:
+def test_null_instance_is_an_error_not_a_crash(rc: Fmi2Stepping) -> None:
     for name in ("fmi2DoStep", "fmi2Reset", "fmi2Terminate", "fmi2GetReal"):
         zero = ctypes.c_double(0.0)
         assert rc.function(name)(None, zero, zero, 0) == 3
@@ -307,14 +307,14 @@ def resident_kilobytes() -> int:
 
 
 def test_two_thousand_instances_leave_no_memory_behind(
-    rc: FmuInstance, rc_fmu: Path, tmp_path: Path
+    rc: Fmi2Stepping, rc_fmu: Path, tmp_path: Path
 ) -> None:
     token = str(read_description(rc_fmu).guid)
     (library,) = (tmp_path / "binaries" / "linux64").iterdir()
 
     def cycle(n: int) -> None:
         for _ in range(n):
-            instance = FmuInstance(
+            instance = Fmi2Stepping(
                 library, token=token, name="x", resources=tmp_path, path=rc_fmu
             )
             start(instance)

@@ -1,0 +1,182 @@
+"""`AbstractStepper`: one run of a system, however its master steps it.
+
+All signals of a run lie in one flat vector `[outputs, constants]`, twice: now and at
+the start of the step. A component's inputs are one `take` from it, so that a step
+needs no look-up by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.cosim.connection import Connection, Port
+from packtwin.cosim.slot import Slot
+from packtwin.cosim.system import System
+from packtwin.twin.component import Component, StepReport, seconds
+from packtwin.twin.errors import StepError
+
+__all__ = ["AbstractStepper", "StepFunction", "StepOrder"]
+
+logger = logging.getLogger(__name__)
+
+Vector: TypeAlias = NDArray[np.float64]
+StepFunction: TypeAlias = Callable[[int, int, Vector], StepReport]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOrder:
+    """How a master steps a system.
+
+    Attributes:
+        components: Names in the order of their steps.
+        lagged: Connections that carry the value at the start of the step; the others
+            carry the one at its end.
+    """
+
+    components: tuple[str, ...]
+    lagged: tuple[Connection, ...]
+
+    def __str__(self) -> str:
+        return " > ".join(self.components)
+
+
+class AbstractStepper(ABC):
+    """Signals and life cycle; `values` are the outputs, then the constants, now."""
+
+    def __init__(
+        self,
+        system: System,
+        order: Sequence[str],
+        *,
+        overwritten: set[Port],
+        has_timing: bool,
+    ) -> None:
+        """Find the places of all signals.
+
+        Args:
+            system: What to step.
+            order: Its components in the order of their steps.
+            overwritten: Inputs whose source is stepped before and carries old values.
+            has_timing: Measure `component_seconds`.
+        """
+        n_out = len(system.output_names)
+        names = (*system.output_names, *system.constants)
+        places, n_now = {name: i for i, name in enumerate(names)}, len(names)
+        both = np.zeros(2 * n_now)
+        both[n_out:n_now] = list(system.constants.values())
+        self._both, self._previous = both, both[n_now:]
+        self.values: Vector = both[:n_now]
+        self.component_seconds = dict.fromkeys(order, 0.0)
+        self._slots = [
+            Slot(system, system.component(name), places, overwritten) for name in order
+        ]
+        self._step_functions: list[StepFunction] = [
+            self._timed(slot.component) if has_timing else slot.component.step
+            for slot in self._slots
+        ]
+
+    @property
+    @abstractmethod
+    def provenance(self) -> dict[str, str]:
+        """What was decided for this system, for the result."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What a run took, beyond one step of each component in each step."""
+        return {}
+
+    @abstractmethod
+    def advance(self, tick: int, end_tick: int) -> None:
+        """Step every component from `tick` to `end_tick`.
+
+        Raises:
+            StepError: With component, time and reason; `values` are then mixed.
+        """
+
+    def initialize(self, tick: int) -> None:
+        """Initialize all components with consistent inputs at `tick`.
+
+        Undelayed connections are followed until no input changes any more, which ends
+        because there is no algebraic loop. Delayed ones first carry the start value of
+        their input and then, once, the value of their output found with it.
+        """
+        n_now = len(self.values)
+        known = np.zeros(n_now, dtype=bool)
+        known[sum(len(slot.outputs) for slot in self._slots) :] = True
+        last: list[Vector | None] = [None] * len(self._slots)
+        held = [np.array([v.start for v in slot.inputs]) for slot in self._slots]
+
+        def sweep() -> Vector:
+            self._settle(tick, known, held, last)
+            return self.values
+
+        self._start(tick, held, sweep)
+        if any(any(slot.is_delayed) for slot in self._slots):
+            held[:] = [self._inputs(slot) for slot in self._slots]
+            self._start(tick, held, sweep)
+
+    def _start(
+        self, tick: int, held: list[Vector], sweep: Callable[[], Vector]
+    ) -> None:
+        """Start all components, given the values of the inputs that are held."""
+        sweep()
+
+    def _settle(
+        self,
+        tick: int,
+        known: NDArray[np.bool_],
+        held: list[Vector],
+        last: list[Vector | None],
+    ) -> None:
+        changed: list[str] = []
+        for _ in range(len(self.values) + 2):
+            changed = []
+            for i, slot in enumerate(self._slots):
+                is_ready = known[slot.indices % len(known)]
+                is_free = is_ready & ~np.array(slot.is_held, dtype=bool)
+                u = np.where(is_free, self._inputs(slot), held[i])
+                before = last[i]
+                if before is not None and np.array_equal(u, before):
+                    continue
+                self.values[slot.target] = slot.initialize(tick, u)
+                known[slot.target] = True
+                last[i] = u
+                changed.append(slot.component.name)
+            if not changed:
+                return
+        names = ", ".join(f"`{name}`" for name in changed)
+        reason = "the outputs keep changing, so their `feedthrough` is not complete"
+        msg = f"The start values of {names} do not settle: {reason}; correct it."
+        raise StepError(msg, component=changed[0], time_s=seconds(tick), reason=reason)
+
+    def _inputs(self, slot: Slot) -> Vector:
+        u = self.values[slot.indices % len(self.values)]
+        return u if slot.factors is None else u * slot.factors + slot.offsets
+
+    def close(self) -> None:
+        """Close every component, whatever one of them says."""
+        for slot in self._slots:
+            try:
+                slot.component.close()
+            except Exception:
+                logger.exception("`%s` could not be closed.", slot.component.name)
+
+    def _timed(self, component: Component) -> StepFunction:
+        totals, name, step = self.component_seconds, component.name, component.step
+
+        def timed(tick: int, end_tick: int, u: Vector) -> StepReport:
+            start = time.perf_counter()
+            report = step(tick, end_tick, u)
+            totals[name] += time.perf_counter() - start
+            return report
+
+        return timed

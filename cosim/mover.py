@@ -1,0 +1,289 @@
+"""`Mover`: takes one component over a step on polynomial inputs, as well as it can.
+
+A component that takes cubic inputs gets them. Others are stepped in substeps, each
+with the nearest polynomial of the order they take: for constants, the mean over the
+substep, which is what a zero-order hold at the start of the step misses. Outputs that
+depend at once on an input need its value at the end, though: a directional derivative
+corrects them; where there is none, such inputs are shifted to end at the right value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.cosim.abstract_stepper import StepFunction
+from packtwin.cosim.hermite import difference_weights
+from packtwin.cosim.slot import Slot, describe
+from packtwin.twin.component import StepReport, seconds
+from packtwin.twin.component_roles import (
+    DifferentiableComponent,
+    EventComponent,
+    SmoothComponent,
+)
+from packtwin.twin.errors import StepError
+from packtwin.twin.input_polynomial import is_beyond, shifted, substep_rows, value_at
+from packtwin.twin.step_map import StepStatus
+
+__all__ = ["EventMet", "Move", "Mover"]
+
+Vector: TypeAlias = NDArray[np.float64]
+Samples: TypeAlias = tuple[tuple[int, Vector], ...]
+
+_DEPTH = 4  # samples behind a derivative by differences
+_FRESH_SUBSTEPS = 4  # so many on a first step, for lack of samples before it
+_EVENT_LIMIT = 1000
+
+
+class EventMet(Exception):  # noqa: N818 (no error: it unwinds a step that is too long)
+    """A component met an event inside the step.
+
+    Attributes:
+        tick: When.
+    """
+
+    def __init__(self, tick: int) -> None:
+        super().__init__(tick)
+        self.tick = tick
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a step led.
+
+    Attributes:
+        outputs: At the end, or means over the step.
+        slopes: Their time derivatives at the end; NaN where unknown.
+        has_event: It ended at an event.
+        samples: Outputs on the way, for differences.
+    """
+
+    outputs: Vector
+    slopes: Vector
+    has_event: bool
+    samples: Samples
+
+
+@final
+class Mover:
+    """One component of a run on polynomial inputs.
+
+    Attributes:
+        slot: Its places.
+        is_mean: Outputs that are means over a step.
+        is_smooth: Outputs that have values and derivatives between the steps; the
+            others (means and discrete ones) are constant over a step.
+        can_rewind: Whether it may be stepped again; a probe may deny it.
+        steps_through_events: Handle events inside a step, not at its end.
+        step_count: Steps the component has taken.
+        samples: Outputs of the last communication points since an event.
+    """
+
+    def __init__(self, slot: Slot, step: StepFunction, substep_count: int) -> None:
+        """Prepare a component.
+
+        Args:
+            slot: Its places.
+            step: Its `step`, perhaps timed.
+            substep_count: Substeps of a component that does not take cubics.
+        """
+        self.slot = slot
+        self._step = step
+        able = slot.component.capabilities
+        self._order = able.input_order
+        has_free_steps = able.has_variable_step and able.fixed_step_s is None
+        self._can_divide = has_free_steps
+        self._n = substep_count if has_free_steps and self._order < 3 else 1
+        self.can_rewind, self.has_events = able.can_rewind, able.has_events
+        names = {source for source, _ in slot.component.feedthrough}
+        self._is_through = np.array([n in names for n in slot.input_names], dtype=bool)
+        self._is_corrected = self._order < 3 and bool(names)
+        self._can_differentiate = able.can_differentiate
+        # Slopes of constant inputs are 0, which is wrong for what depends on them.
+        is_blind = self._order == 0 and bool(names)
+        self.has_slopes = able.has_output_derivatives and not is_blind
+        self.steps_through_events = False
+        self.is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
+        is_discrete = np.array([v.variability == "discrete" for v in slot.outputs])
+        self.is_smooth = ~(self.is_mean | is_discrete.astype(bool))
+        self._is_delayed = np.array(slot.is_delayed, dtype=bool)
+        self.samples: Samples = ()
+        self.step_count = 0
+        self._saved: Any = None
+        self._is_moved = False
+
+    @property
+    def name(self) -> str:
+        """Name of the component."""
+        return self.slot.component.name
+
+    @property
+    def takes_polynomials(self) -> bool:
+        """Whether it has no inputs or takes more than constants."""
+        return self._order > 0 or not self.slot.inputs
+
+    def inputs(self, rows: Vector, start: Vector) -> Vector:
+        """Return Taylor rows of the inputs from those of all signals.
+
+        Args:
+            rows: Of all signals over the step.
+            start: Values of all signals at its start, for delayed connections.
+        """
+        slot = self.slot
+        u: Vector = rows[:, slot.indices]
+        if self._is_delayed.any():
+            u[0, self._is_delayed] = start[slot.indices[self._is_delayed]]
+            u[1:, self._is_delayed] = 0.0
+        if slot.factors is not None:
+            u = u * slot.factors
+            u[0] += slot.offsets
+        return u
+
+    def begin(self) -> None:
+        """Begin a step; from now on `move` and `take_back` go back to here."""
+        self._is_moved = False
+        if self.can_rewind:
+            self._saved = self.slot.component.save()
+
+    def take_back(self) -> None:
+        """Undo the step, if there was one."""
+        if self._is_moved:
+            self.slot.component.restore(self._saved)
+        self._is_moved = False
+
+    def save(self) -> tuple[Any, Samples]:
+        """Return what `restore` needs."""
+        return self.slot.component.save(), self.samples
+
+    def restore(self, state: tuple[Any, Samples]) -> None:
+        """Go back to a saved state."""
+        saved, self.samples = state
+        self.slot.component.restore(saved)
+
+    def move(self, tick: int, end_tick: int, rows: Vector) -> Move:
+        """Step from `tick` to `end_tick` with inputs on the polynomials `rows`.
+
+        Raises:
+            EventMet: It met an event before the end and must be taken back.
+            StepError: It failed.
+        """
+        self.take_back()
+        self._is_moved = True
+        n = self._n
+        if not (self.has_slopes or self.samples[1:] or not self._can_divide):
+            n = max(n, _FRESH_SUBSTEPS)
+        total = np.zeros(len(self.is_mean))
+        samples, y, has_event = list(self.samples), total, False
+        now = tick
+        for i in range(1, n + 1):
+            to = tick + i * (end_tick - tick) // n
+            ahead = shifted(rows, seconds(now - tick)) if now > tick else rows
+            y, has_event = self._substep(now, to, ahead)
+            total += y * ((to - now) / (end_tick - tick))
+            samples.append((to, y))
+            now = to
+        kept = () if has_event else tuple(samples[-_DEPTH:])
+        outputs = np.where(self.is_mean, total, y)
+        slopes = self._slopes(kept or tuple(samples[-_DEPTH:]))
+        return Move(outputs=outputs, slopes=slopes, has_event=has_event, samples=kept)
+
+    def _substep(self, tick: int, end_tick: int, rows: Vector) -> tuple[Vector, bool]:
+        start, total, has_event = tick, np.zeros(len(self.is_mean)), False
+        for _ in range(_EVENT_LIMIT):
+            report = self._checked_step(tick, end_tick, rows)
+            y, span = report.outputs, report.end_tick - tick
+            total += y * (span / (end_tick - start))
+            has_event = report.status is StepStatus.EVENT
+            if report.end_tick == end_tick:
+                return np.where(self.is_mean, total, y), has_event
+            if not self.steps_through_events:
+                raise EventMet(report.end_tick)
+            rows, tick = shifted(rows, seconds(span)), report.end_tick
+            self.handle_event(tick, rows[0])
+        reason = f"more than {_EVENT_LIMIT} events in one step"
+        raise self.slot.failure(tick, end_tick, reason)
+
+    def _checked_step(self, tick: int, end_tick: int, rows: Vector) -> StepReport:
+        h = seconds(end_tick - tick)
+        u = rows
+        if is_beyond(rows, self._order):
+            u = substep_rows(rows, self._order, 0.0, h)
+        gap: Vector | None = None
+        if self._is_corrected:
+            gap = value_at(list(rows), h) - value_at(list(u), h)
+            if not self._can_differentiate:
+                u = u.copy()
+                u[0] += np.where(self._is_through, gap, 0.0)
+        self.slot.u[...] = u[0]
+        if not u[1:].any():
+            u = u[0]
+        self.step_count += 1
+        try:
+            report = self._step(tick, end_tick, u)
+        except Exception as error:
+            # A component may be anybody's code; whatever it raises ends the run.
+            raise self.slot.failure(tick, end_tick, describe(error)) from error
+        has_event = report.status is StepStatus.EVENT
+        if has_event and not tick < report.end_tick <= end_tick:
+            reason = f"it reports an event at {seconds(report.end_tick):.9g} s"
+            raise self.slot.failure(tick, end_tick, reason)
+        is_done = report.status is StepStatus.OK and report.end_tick == end_tick
+        if not (is_done or has_event) or not np.isfinite(report.outputs).all():
+            reason = self.slot.reason(end_tick, report, report.outputs)
+            raise self.slot.failure(tick, end_tick, reason)
+        if gap is None or not self._can_differentiate or not gap.any():
+            return report
+        component = cast(DifferentiableComponent, self.slot.component)
+        change = np.where(self.is_mean, 0.0, component.directional_derivative(gap))
+        return replace(report, outputs=report.outputs + change)
+
+    def handle_event(self, tick: int, u: Vector) -> Vector:
+        """Have the component handle an event and return its outputs after it."""
+        component = cast(EventComponent, self.slot.component)
+        try:
+            return component.handle_event(tick, u)
+        except Exception as error:
+            raise self.slot.failure(tick, tick, describe(error)) from error
+
+    def start_slopes(self) -> Vector:
+        """Return dy/dt now, after the start or an event; NaN where unknown."""
+        return self._slopes(())
+
+    def _slopes(self, samples: Samples) -> Vector:
+        if self.has_slopes:
+            component: Any = self.slot.component
+            return np.where(
+                self.is_smooth, cast(SmoothComponent, component).output_derivatives(), 0
+            )
+        if len(samples) < 2:
+            return np.where(self.is_smooth, np.nan, 0.0)
+        last = samples[-1][0]
+        times = [seconds(tick - last) for tick, _ in samples]
+        weights = difference_weights(times, 0.0)
+        slopes: Vector = weights @ np.array([y for _, y in samples])
+        return np.where(self.is_smooth, slopes, 0.0)
+
+    def repeats_itself(self, tick: int, middle: int, end_tick: int, u: Vector) -> str:
+        """Return why a saved state cannot be trusted; empty if two steps repeat.
+
+        The component is left somewhere else and must be initialized again.
+        """
+        component, rows = self.slot.component, u[None, :]
+        try:
+            saved = component.save()
+            runs = []
+            for _ in range(2):
+                first = self._checked_step(tick, middle, rows).outputs.copy()
+                second = self._checked_step(middle, end_tick, rows).outputs.copy()
+                runs.append(np.concatenate([first, second]))
+                component.restore(saved)
+        except StepError as error:
+            return "" if "refused the step" in error.reason else error.reason
+        except Exception as error:  # whatever `save` or `restore` raise
+            return describe(error)
+        gap = np.abs(runs[1] - runs[0]) > 1e-9 * (np.abs(runs[0]) + 1e-300)
+        return "it does not repeat a step after going back" if gap.any() else ""

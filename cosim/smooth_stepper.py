@@ -1,0 +1,270 @@
+"""`SmoothStepper`: one run on smooth signals, iterated where components can go back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from packtwin.cosim.abstract_stepper import AbstractStepper
+from packtwin.cosim.connection import Connection
+from packtwin.cosim.graph import sort_groups
+from packtwin.cosim.loop_start import LoopStart
+from packtwin.cosim.mover import EventMet, Mover
+from packtwin.cosim.pace import Pace, standstill
+from packtwin.cosim.signals import Signals
+from packtwin.cosim.smooth_group import SmoothGroup
+from packtwin.cosim.system import System
+from packtwin.twin.component import seconds
+
+__all__ = ["SmoothStepper"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+StepperState: TypeAlias = tuple[list[Any], tuple[Vector, Vector, Vector], Vector]
+
+_CUT_LIMIT = 30  # shortenings of one step to an event
+_EVENT_LIMIT = 1000  # rounds of events that set each other off
+
+
+@final
+class SmoothStepper(AbstractStepper):
+    """A run on signals that are cubics on each step."""
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        tolerance: float,
+        iteration_limit: int,
+        substep_count: int,
+        pace: Pace,
+        has_timing: bool = False,
+    ) -> None:
+        """Compile a system.
+
+        Args:
+            system: What to step.
+            tolerance: Of the exchanged signals, as a fraction of their size.
+            iteration_limit: Corrections in one step at most.
+            substep_count: Substeps of components that do not take cubic inputs.
+            pace: How long the steps are.
+            has_timing: Measure `component_seconds`.
+        """
+        self._groups_of_names = _groups(system)
+        order = [name for group in self._groups_of_names for name in group]
+        super().__init__(system, order, overwritten=set(), has_timing=has_timing)
+        self._system, self._tolerance = system, tolerance
+        self._iteration_limit = iteration_limit
+        self._places = {name: i for i, name in enumerate(system.output_names)}
+        self._movers = [
+            Mover(slot, step, substep_count)
+            for slot, step in zip(self._slots, self._step_functions, strict=True)
+        ]
+        is_smooth = np.zeros(len(self.values), dtype=bool)
+        self.nominal = np.ones(len(self.values))
+        for mover in self._movers:
+            is_smooth[mover.slot.target] = mover.is_smooth
+            self.nominal[mover.slot.target] = [v.nominal for v in mover.slot.outputs]
+        self.signals = Signals(self.values, is_smooth)
+        self._loop_start = LoopStart(system, self._slots, self._places, self.nominal)
+        self._pace = pace
+        self._is_mean = np.zeros(len(self.values), dtype=bool)
+        self.has_slopes = np.zeros(len(self.values), dtype=bool)
+        for mover in self._movers:
+            self.has_slopes[mover.slot.target] = mover.has_slopes
+            self._is_mean[mover.slot.target] = mover.is_mean
+        self._carried = np.zeros(len(self.values))  # integrals of the means
+        self._is_probed = False
+        self._doubts: dict[str, str] = {}
+        self._groups = self._make_groups()
+
+    def _make_groups(self) -> list[SmoothGroup]:
+        by_name = {mover.name: mover for mover in self._movers}
+        cuts = set(self._system.loop_cuts)
+        groups = []
+        for names in self._groups_of_names:
+            inside = [
+                c
+                for c in self._system.connections
+                if _is_inside(c, names) and not c.is_delayed
+            ]
+            group = SmoothGroup(
+                [by_name[name] for name in names],
+                inside,
+                self._places,
+                self.nominal,
+                has_loop=bool(cuts & set(inside)),
+                tolerance=self._tolerance,
+                iteration_limit=self._iteration_limit,
+            )
+            groups.append(group)
+        return groups
+
+    @property
+    @override
+    def provenance(self) -> dict[str, str]:
+        found = {"order": " > ".join(group.scheme for group in self._groups)}
+        if self._doubts:
+            found["not rewound"] = "; ".join(
+                f"{k}: {v}" for k, v in self._doubts.items()
+            )
+        return found
+
+    @property
+    @override
+    def counts(self) -> dict[str, int]:
+        counts = {f"steps of {m.name}": m.step_count for m in self._movers}
+        counts |= self._pace.counts
+        counts["iterations at the start"] = self._loop_start.iteration_count
+        counts["iterations"] = sum(group.iteration_count for group in self._groups)
+        return counts
+
+    @property
+    def unable(self) -> list[str]:
+        """Names of components that cannot go back."""
+        return [mover.name for mover in self._movers if not mover.can_rewind]
+
+    @property
+    def order_of_accuracy(self) -> int:
+        """How errors fall with the step: 4 on polynomial inputs, 2 on constants."""
+        return 4 if all(m.takes_polynomials for m in self._movers) else 2
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """`component.variable` of the outputs, in the order of `values`."""
+        return tuple(self._places)
+
+    @override
+    def initialize(self, tick: int) -> None:
+        super().initialize(tick)
+        for mover in self._movers:
+            self._restart(mover, tick, is_stale=False)
+
+    @override
+    def _start(
+        self, tick: int, held: list[Vector], sweep: Callable[[], Vector]
+    ) -> None:
+        if self._system.loop_cuts:
+            self._loop_start.solve(held, sweep, tick)
+        else:
+            sweep()
+
+    def _restart(self, mover: Mover, tick: int, *, is_stale: bool) -> None:
+        """Begin a new smooth piece; a slope counts if it needs none of an input."""
+        slot, slopes = mover.slot, mover.start_slopes()
+        through = {target for _, target in slot.component.feedthrough}
+        is_unknown = [is_stale or v.name in through for v in slot.outputs]
+        slopes[is_unknown & mover.is_smooth] = np.nan
+        self.signals.restart(slot.target, slopes)
+        mover.samples = ((tick, self.values[slot.target].copy()),)
+
+    @override
+    def advance(self, tick: int, end_tick: int) -> None:
+        if not self._is_probed:
+            self._probe(tick, end_tick)
+        self._carried[...] = 0.0
+        self._pace.advance(self, tick, end_tick)
+        is_mean = self._is_mean
+        self.values[is_mean] = self._carried[is_mean] / seconds(end_tick - tick)
+
+    def advance_to_event(self, tick: int, end_tick: int) -> int:
+        """Step to the first event, at most to `end_tick`, and return where it is."""
+        for mover in self._movers:
+            mover.begin()
+        for _ in range(_CUT_LIMIT):
+            try:
+                self.signals.begin(seconds(end_tick - tick))
+                for group in self._groups:
+                    group.step(self.signals, tick, end_tick)
+            except EventMet as event:
+                for mover in self._movers:
+                    mover.take_back()
+                end_tick = event.tick
+                continue
+            self._commit(end_tick)
+            return end_tick
+        reason = f"an event moves whenever the step is shortened, {_CUT_LIMIT} times"
+        raise standstill(tick, reason)
+
+    def save(self) -> StepperState:
+        """Return what `restore` needs; only if every component can rewind."""
+        states = [mover.save() for mover in self._movers]
+        return states, self.signals.save(), self._carried.copy()
+
+    def restore(self, state: StepperState) -> None:
+        """Go back to a saved state."""
+        states, signals, carried = state
+        for mover, saved in zip(self._movers, states, strict=True):
+            mover.restore(saved)
+        self.signals.restore(signals)
+        self._carried[...] = carried
+
+    def _commit(self, end_tick: int) -> None:
+        self.signals.commit()
+        self._carried += self.signals.span_s * self.values
+        moves = {k: v for group in self._groups for k, v in group.moves.items()}
+        for mover in self._movers:
+            mover.samples = moves[mover.name].samples
+        if any(move.has_event for move in moves.values()):
+            self._handle_events(end_tick)
+
+    def _handle_events(self, tick: int) -> None:
+        """Let components with events handle theirs and each other's jumps."""
+        before = self.values.copy()
+        for _ in range(_EVENT_LIMIT):
+            last = self.values.copy()
+            for mover in self._movers:
+                if mover.has_events:
+                    u = self._inputs(mover.slot)
+                    self.values[mover.slot.target] = mover.handle_event(tick, u)
+            if np.array_equal(last, self.values):
+                break
+        else:
+            names = ", ".join(f"`{m.name}`" for m in self._movers if m.has_events)
+            reason = f"the events of {names} set each other off without end"
+            raise standstill(tick, reason)
+        has_jumped = self.values != before
+        for mover in self._movers:
+            is_stale = not mover.has_events and has_jumped[mover.slot.indices].any()
+            self._restart(mover, tick, is_stale=bool(is_stale))
+        for group in self._groups:
+            group.forget()
+
+    def _probe(self, tick: int, end_tick: int) -> None:
+        """See whether those who say so can go back, then start over."""
+        self._is_probed = True
+        middle = (tick + end_tick) // 2
+        if not tick < middle < end_tick:
+            return
+        for mover in self._movers:
+            if mover.can_rewind:
+                variable = mover.slot.component.capabilities.has_variable_step
+                fixed = mover.slot.component.capabilities.fixed_step_s is not None
+                ends = (middle, end_tick) if variable and not fixed else (end_tick, 0)
+                first, second = ends if ends[1] else (end_tick, 2 * end_tick - tick)
+                u = self._inputs(mover.slot)
+                doubt = mover.repeats_itself(tick, first, second, u)
+                mover.step_count = 0
+                if doubt:
+                    mover.can_rewind = False
+                    self._doubts[mover.name] = doubt
+        for mover in self._movers:
+            mover.steps_through_events = bool(self.unable)
+        self._groups = self._make_groups()
+        self.initialize(tick)
+
+
+def _groups(system: System) -> list[tuple[str, ...]]:
+    graph: dict[str, list[str]] = {name: [] for name in system.component_names}
+    for connection in system.connections:
+        if not connection.is_delayed:
+            graph[connection.source.component].append(connection.target.component)
+    return sort_groups(graph)
+
+
+def _is_inside(connection: Connection, names: tuple[str, ...]) -> bool:
+    return connection.source.component in names and connection.target.component in names

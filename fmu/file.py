@@ -1,0 +1,102 @@
+"""`FmuFile`: an FMU read, checked and extracted once, for any number of instances."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, final
+
+from packtwin.fmu.description import mean_output_names, read_description, read_root
+from packtwin.fmu.dialect import Dialect
+from packtwin.fmu.mapped_interface import (
+    MappedInterface,
+    dialect_of,
+    read_interface,
+)
+from packtwin.fmu.unpack import find_library, unpack
+
+__all__ = ["FmuFile"]
+
+
+@final
+class FmuFile:
+    """An FMU on disk, ready to be instantiated.
+
+    Reading and extracting cost milliseconds, an instance microseconds: whoever runs the
+    same FMU many times keeps one of these and gives it to `FmuComponent`. A temporary
+    folder goes with `close`, or with the last reference.
+
+    Attributes:
+        path: The FMU.
+        root: The XML of its model description.
+        description: The same as FMPy reads it.
+        dialect: The names of its FMI version.
+    """
+
+    def __init__(self, path: Path | str, *, extract_dir: Path | None = None) -> None:
+        """Read the model description; the file is extracted when first needed.
+
+        Args:
+            path: The FMU file.
+            extract_dir: Folder kept between runs for the extracted file; a temporary
+                one by default.
+
+        Raises:
+            FmuError: The file cannot be read, or is of a version unknown here.
+        """
+        self.path = Path(path)
+        self.root = read_root(self.path)
+        self.description: Any = read_description(self.path, self.root)
+        self.dialect: Dialect = dialect_of(self.description, self.path)
+        self._extract_dir = extract_dir
+        self._members: dict[str, str] = {}
+        self._interfaces: dict[Any, MappedInterface] = {}
+        self._folder: Path | None = None
+        self._finalizer: weakref.finalize[[], FmuFile] | None = None
+
+    @property
+    def token(self) -> str:
+        """What ties description and binary together."""
+        return str(self.description.instantiationToken)
+
+    def library(self, identifier: str) -> Path:
+        """Return the extracted binary of a model identifier for this machine.
+
+        Raises:
+            FmuError: There is none.
+        """
+        if identifier not in self._members:
+            self._members[identifier] = find_library(self.path, identifier)
+        return self.folder() / self._members[identifier]
+
+    def interface(
+        self, parameters: Mapping[str, float], names: Mapping[str, str]
+    ) -> MappedInterface:
+        """Return its variables in our terms; see `read_interface`."""
+        key = (tuple(parameters.items()), tuple(names.items()))
+        if key not in self._interfaces:
+            self._interfaces[key] = read_interface(
+                self.description,
+                self.path,
+                means=mean_output_names(self.root),
+                parameters=parameters,
+                names=names,
+            )
+        return self._interfaces[key]
+
+    def folder(self) -> Path:
+        """Return the folder of the extracted FMU."""
+        if self._folder is None:
+            with ExitStack() as stack:
+                self._folder = unpack(self.path, self._extract_dir, stack)
+                resources = stack.pop_all()
+            self._finalizer = weakref.finalize(self, resources.close)
+        return self._folder
+
+    def close(self) -> None:
+        """Remove the temporary folder; idempotent, and `folder` extracts anew."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._folder = self._finalizer = None

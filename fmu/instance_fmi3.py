@@ -1,0 +1,227 @@
+"""An instance of an FMI 3.0 co-simulation FMU."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+import numpy as np
+from typing_extensions import override
+
+from packtwin.fmu.dialect import FMI3, Dialect
+from packtwin.fmu.instance import MAX_EVENT_ITERATIONS, AbstractInstance
+from packtwin.fmu.stepping import AbstractStepping, SmoothInputs, Vector
+from packtwin.twin.input_polynomial import value_at
+
+__all__ = [
+    "Fmi3Stepping",
+    "enter_initialization",
+    "update_discrete_states",
+]
+
+_NEEDED = (
+    "fmi3InstantiateCoSimulation",
+    "fmi3FreeInstance",
+    "fmi3EnterInitializationMode",
+    "fmi3ExitInitializationMode",
+    "fmi3DoStep",
+)
+_IntermediateUpdate = ctypes.CFUNCTYPE(
+    None,
+    ctypes.c_void_p,
+    ctypes.c_double,
+    ctypes.c_bool,
+    ctypes.c_bool,
+    ctypes.c_bool,
+    ctypes.c_bool,
+    ctypes.POINTER(ctypes.c_bool),
+    ctypes.POINTER(ctypes.c_double),
+)
+
+
+def enter_initialization(instance: AbstractInstance, time_s: float) -> None:
+    """Enter initialization mode at `time_s`, without a stop time."""
+    no, zero = ctypes.c_bool(False), ctypes.c_double(0.0)
+    start = ctypes.c_double(time_s)
+    instance.call("fmi3EnterInitializationMode", no, zero, start, no, zero)
+
+
+def update_discrete_states(instance: AbstractInstance) -> tuple[bool, float]:
+    """Update discrete states until they settle.
+
+    Returns:
+        Whether the FMU asks to end, and the time of its next event or infinity.
+    """
+    flags = [ctypes.c_bool() for _ in range(5)]
+    next_s = ctypes.c_double()
+    pointers = [ctypes.byref(flag) for flag in flags]
+    for _ in range(MAX_EVENT_ITERATIONS):
+        instance.call("fmi3UpdateDiscreteStates", *pointers, ctypes.byref(next_s))
+        if not flags[0].value:
+            return flags[1].value, next_s.value if flags[4].value else math.inf
+    raise instance.unsettled()
+
+
+@final
+class _Update:
+    """What an FMU's intermediate update does now; apart, so that it keeps no cycle."""
+
+    __slots__ = ("error", "write_at")
+
+    def __init__(self) -> None:
+        self.write_at: Callable[[float], None] | None = None
+        self.error: Exception | None = None
+
+
+@final
+class Fmi3Stepping(AbstractStepping):
+    """An FMI 3.0 instance for co-simulation.
+
+    Event mode and early return are used where the FMU has them: a step that ends early
+    at an event is handled and continued by the component.
+    """
+
+    dialect: ClassVar[Dialect] = FMI3
+
+    def __init__(
+        self,
+        library: Path,
+        *,
+        has_event_mode: bool = False,
+        intermediate: Sequence[int] = (),
+        **where: Any,
+    ) -> None:
+        """Load and instantiate; see `AbstractInstance`.
+
+        Args:
+            library: The shared library.
+            has_event_mode: Whether the FMU has one.
+            intermediate: References of the inputs that may be set inside a step.
+            where: `token`, `name`, `resources`, `path`.
+        """
+        self.has_event_mode = has_event_mode
+        self._intermediate = tuple(intermediate)
+        super().__init__(library, **where)
+
+    @override
+    def _needed(self) -> tuple[str, ...]:
+        return _NEEDED
+
+    @override
+    def _instantiate(self, name: str, token: str, resources: Path) -> int | None:
+        self._flags = tuple(ctypes.c_bool() for _ in range(3))
+        self._t, self._h, self._reached = (ctypes.c_double() for _ in range(3))
+        self._pointers = (*map(ctypes.byref, self._flags), ctypes.byref(self._reached))
+        self._no_rewind = ctypes.c_bool(False)
+        self._do_step = self._library.fmi3DoStep
+        update = self._update = _Update()
+
+        def intermediate_update(
+            _environment: Any, time_s: float, is_set_requested: bool, *_rest: Any
+        ) -> None:
+            if is_set_requested and update.write_at is not None:
+                try:
+                    update.write_at(time_s)
+                except Exception as error:  # must not cross C; raised after the step
+                    update.error = error
+
+        self._callback = _IntermediateUpdate(intermediate_update)
+        address = self._try_instantiate(name, token, resources)
+        if not address and self.has_event_mode:  # some promise one and have none
+            self.has_event_mode = False
+            address = self._try_instantiate(name, token, resources)
+        return address
+
+    def _try_instantiate(self, name: str, token: str, resources: Path) -> int | None:
+        count = len(self._intermediate)
+        instantiate = self._library.fmi3InstantiateCoSimulation
+        instantiate.restype = ctypes.c_void_p
+        address: int | None = instantiate(
+            name.encode(),
+            token.encode(),
+            f"{resources.resolve()}/".encode(),
+            ctypes.c_bool(False),
+            ctypes.c_bool(False),
+            ctypes.c_bool(self.has_event_mode),
+            ctypes.c_bool(self.has_event_mode),
+            (ctypes.c_uint * count)(*self._intermediate),
+            ctypes.c_size_t(count),
+            None,
+            self.log.log_message,
+            self._callback,
+        )
+        return address
+
+    @override
+    def begin(self, time_s: float) -> None:
+        enter_initialization(self, time_s)
+        self._update.write_at = None
+
+    @override
+    def finish(self) -> None:
+        self.call("fmi3ExitInitializationMode")
+        if self.has_event_mode:  # it starts in event mode
+            self._settle()
+
+    @override
+    def do_step(self, time_s: float, length_s: float) -> int:
+        self._t.value, self._h.value = time_s, length_s
+        self._reached.value = time_s
+        status: int = self._do_step(
+            self.handle, self._t, self._h, self._no_rewind, *self._pointers
+        )
+        event, end, early = self._flags
+        self.has_event, self.wants_end = event.value, end.value
+        self.is_early, self.reached_s = early.value, self._reached.value
+        error = self._update.error
+        if error is not None:
+            self._update.error = None
+            raise error
+        return status
+
+    @override
+    def at_event(self, action: Callable[[], None]) -> None:
+        if not self.has_event_mode:
+            action()
+            return
+        self.call("fmi3EnterEventMode")
+        action()
+        self._settle()
+
+    def _settle(self) -> None:
+        self.wants_end, _ = update_discrete_states(self)
+        self.call("fmi3EnterStepMode")
+
+    @override
+    def set_input_rows(
+        self,
+        smooth: SmoothInputs,
+        rows: Vector,
+        start_s: float,
+        write: Callable[[Vector], None],
+    ) -> None:
+        def write_at(time_s: float) -> None:
+            write(value_at(list(rows), time_s - start_s))
+
+        self._update.write_at = write_at
+
+    @override
+    def hold_inputs(self) -> None:
+        self._update.write_at = None
+
+    @override
+    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
+        count = len(references)
+        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
+        self.call(
+            "fmi3GetOutputDerivatives",
+            references,
+            ctypes.c_size_t(count),
+            ctypes.c_void_p(orders.ctypes.data),
+            ctypes.c_void_p(values.ctypes.data),
+            ctypes.c_size_t(count),
+        )
+        return values

@@ -1,0 +1,105 @@
+"""`Signals`: the inputs and outputs of one FMU instance, moved in whole vectors."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.fmu.channel import Channel, make_channels
+from packtwin.fmu.mapped_interface import MappedInterface
+from packtwin.fmu.stepping import AbstractStepping, SmoothInputs
+from packtwin.twin.errors import FmuError
+
+__all__ = ["Signals"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+
+@final
+class Signals:
+    """Writes inputs when FMI allows it and reads outputs."""
+
+    def __init__(
+        self, mapped: MappedInterface, instance: AbstractStepping, smooth: SmoothInputs
+    ) -> None:
+        """Prepare the calls.
+
+        Args:
+            mapped: The variables.
+            instance: Whose.
+            smooth: Inputs that may change inside a step.
+        """
+        inputs = mapped.inputs
+        self._instance, self._smooth = instance, smooth
+        self._discrete = [
+            i
+            for i, m in enumerate(inputs)
+            if instance.has_event_mode and m.variable.variability != "continuous"
+        ]
+        others = [i for i in range(len(inputs)) if i not in self._discrete]
+        self._writers = make_channels(inputs, instance, "Set", others)
+        self._event_writers = make_channels(inputs, instance, "Set", self._discrete)
+        self._last_discrete = np.full(len(self._discrete), np.nan)
+        self._readers = make_channels(mapped.outputs, instance, "Get")
+        self._only_writer = None if self._discrete else _sole_plain(self._writers)
+        self._only_reader = _sole_plain(self._readers)
+        self._output_count = len(mapped.outputs)
+
+    def start(self, u: Vector) -> None:
+        """Set all inputs, as initialization and events allow."""
+        _write_all(self._writers, u)
+        _write_all(self._event_writers, u)
+        self._last_discrete = u[self._discrete]
+
+    def hold(self, u: Vector) -> None:
+        """Make the inputs constants for the next step; discrete ones at an event."""
+        if self._only_writer is not None:
+            self._only_writer.write_plain(u)
+            return
+        _write_all(self._writers, u)
+        if not np.array_equal(u[self._discrete], self._last_discrete):
+            self._instance.at_event(partial(self.start, u))
+
+    def follow(self, rows: Vector, time_s: float) -> None:
+        """Make the inputs polynomials for the next step.
+
+        Args:
+            rows: Time derivatives 0, 1, ... at the start, shape `(m, n_u)`.
+            time_s: The start.
+
+        Raises:
+            FmuError: More derivatives than the FMU takes.
+        """
+        self.hold(rows[0])
+        order = len(rows) - 1
+        if order > self._smooth.order:
+            msg = (
+                f"{self._instance.label} takes time derivatives of its inputs up to "
+                f"order {self._smooth.order}, got {order}; give fewer rows."
+            )
+            raise FmuError(msg)
+        if order:
+            write = partial(_write_all, self._writers)
+            self._instance.set_input_rows(self._smooth, rows, time_s, write)
+
+    def read(self) -> Vector:
+        """Return the outputs, in a new vector."""
+        if self._only_reader is not None:
+            return self._only_reader.read_plain()
+        values = np.empty(self._output_count)
+        for channel in self._readers:
+            channel.read(values)
+        return values
+
+
+def _write_all(channels: tuple[Channel, ...], u: Vector) -> None:
+    for channel in channels:
+        channel.write(u)
+
+
+def _sole_plain(channels: tuple[Channel, ...]) -> Channel | None:
+    """Return the channel if it alone moves all values, in order and unconverted."""
+    return channels[0] if len(channels) == 1 and channels[0].is_plain else None

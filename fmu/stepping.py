@@ -1,0 +1,100 @@
+"""What a co-simulation FMU does between two communication points, in both versions."""
+
+from __future__ import annotations
+
+import ctypes
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packtwin.fmu.instance import AbstractInstance
+
+__all__ = ["AbstractStepping", "SmoothInputs"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmoothInputs:
+    """The inputs that may change inside a step.
+
+    Attributes:
+        references: Value references of scalar, real, continuous inputs.
+        factors: From our units to the FMU's.
+        positions: Where they are among the component's inputs.
+        order: Highest time derivative that the FMU takes; 0 if it takes none.
+    """
+
+    references: tuple[int, ...]
+    factors: Vector
+    positions: NDArray[np.intp]
+    order: int
+
+
+class AbstractStepping(AbstractInstance):
+    """An instance that takes steps.
+
+    Attributes:
+        reached_s: Up to where the last step came, if it did not come to its end.
+        has_event: Whether the FMU wants its events handled.
+        is_early: Whether it stopped before the end of the step.
+        wants_end: Whether it asks to end the simulation.
+        event_count: Events handled inside steps since the start.
+        stops_at_events: Whether a step is to end at an event.
+        has_event_mode: Whether discrete inputs may only change at events.
+    """
+
+    reached_s: float = 0.0
+    has_event: bool = False
+    is_early: bool = False
+    wants_end: bool = False
+    has_event_mode: bool = False
+    event_count: int = 0
+    stops_at_events: bool = False
+
+    @abstractmethod
+    def do_step(self, time_s: float, length_s: float) -> int:
+        """Take a step and return FMI's status."""
+
+    @abstractmethod
+    def set_input_rows(
+        self,
+        smooth: SmoothInputs,
+        rows: Vector,
+        start_s: float,
+        write: Callable[[Vector], None],
+    ) -> None:
+        """Make the inputs polynomials of time during the next step.
+
+        Args:
+            smooth: Which inputs.
+            rows: Time derivatives 0, 1, ... at `start_s` of all the component's inputs,
+                in our units; the first is already set.
+            start_s: Start of the step.
+            write: Sets all inputs to values in our units.
+        """
+
+    @abstractmethod
+    def hold_inputs(self) -> None:
+        """Make the inputs constants again."""
+
+    @abstractmethod
+    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
+        """Return first time derivatives of real outputs, in the FMU's units."""
+
+    def at_event(self, action: Callable[[], None]) -> None:
+        """Do what may only be done at an event, and handle what follows from it."""
+        action()
+
+    def handle_events(self) -> None:
+        """Handle the events that the last step found."""
+        self.at_event(_nothing)
+
+
+def _nothing() -> None:
+    """Do nothing."""
