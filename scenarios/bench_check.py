@@ -16,14 +16,12 @@ from typing import TypeAlias
 from packtwin.fmu.checker.check import check_fmu
 from packtwin.fmu.checker.peers import fmpy_problems, has_toolbox, toolbox_problems
 from packtwin.fmu.export import export_fmu
-from packtwin.fmu.reference import REFERENCE_FOLDER
 from packtwin.fmu.source import render_source
 from packtwin.scenarios.bench import BenchRow, at_least, at_most
 from packtwin.scenarios.bench_check_faults import NO_FAULT, RUN_MUTANTS
 from packtwin.scenarios.bench_check_model import good_step_map
 from packtwin.scenarios.bench_check_mutants import (
     STATIC_MUTANTS,
-    read_members,
     write_static_mutant,
 )
 from packtwin.scenarios.bench_check_shim import write_run_mutant
@@ -44,27 +42,14 @@ def rows(progress: Progress) -> list[BenchRow]:
         folder = Path(name)
         good = export_fmu(step_map, folder / "good.fmu")
         source = render_source(step_map)
-        reference = {
-            name: content
-            for name, content in read_members(good).items()
-            if name.startswith(REFERENCE_FOLDER)
-        }
-        layer = write_run_mutant(
-            source, NO_FAULT, folder / "layer.fmu", reference=reference
-        )
+        layer = write_run_mutant(source, NO_FAULT, folder / "layer.fmu")
         static: list[Mutant] = [
             (m.name, (m.rule,), write_static_mutant(good, m, folder / f"static{i}.fmu"))
             for i, m in enumerate(STATIC_MUTANTS)
         ]
         progress(0.1, "static mutants written")
         running: list[Mutant] = [
-            (
-                m.name,
-                m.rules,
-                write_run_mutant(
-                    source, m, folder / f"run{i}.fmu", reference=reference
-                ),
-            )
+            (m.name, m.rules, write_run_mutant(source, m, folder / f"run{i}.fmu"))
             for i, m in enumerate(RUN_MUTANTS)
         ]
         progress(0.4, "run-time mutants compiled")

@@ -35,8 +35,12 @@ STATE_FAULTS: tuple[RunMutant, ...] = (
         bodies={
             "fmi2GetReal": f"""
   {PASS_GET}
-  if (n == 2 && r[0] > r[1]) {{ double x = v[0]; v[0] = v[1]; v[1] = x; }}
-  if (n > 2 && r[0] > r[1]) {{ double x = v[0]; v[0] = v[n - 1]; v[n - 1] = x; }}
+  size_t i;
+  for (i = 0; n > 1 && r[0] > r[1] && i < n / 2; ++i) {{
+    double x = v[i];
+    v[i] = v[n - 1 - i];
+    v[n - 1 - i] = x;
+  }}
   return status;"""
         },
     ),

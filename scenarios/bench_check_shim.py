@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import final
 
 from packtwin.fmu.archive import write_archive
-from packtwin.fmu.export import compile_source
+from packtwin.fmu.export import Experiment, compile_source
 from packtwin.fmu.platforms import host_folders, library_suffix
+from packtwin.fmu.reference import make_reference
 from packtwin.fmu.source import FmuSource
+from packtwin.scenarios.bench_check_model import good_step_map
 from packtwin.twin.compiler import find_compiler
 from packtwin.twin.errors import FmuError
 
@@ -184,20 +186,10 @@ class RunMutant:
     flags: str = ""
 
 
-def write_run_mutant(
-    source: FmuSource,
-    mutant: RunMutant,
-    path: Path,
-    *,
-    reference: Mapping[str, bytes] | None = None,
-) -> Path:
+def write_run_mutant(source: FmuSource, mutant: RunMutant, path: Path) -> Path:
     """Compile the good source with a faulty layer and write the FMU.
 
-    Args:
-        source: Of the good FMU.
-        mutant: The fault.
-        path: The file to write.
-        reference: The good FMU's reference results, by path.
+    The reference results in it are those of the good model.
     """
     parts = [
         "#undef FMI2_OVERRIDE_FUNCTION_PREFIX\n",
@@ -215,6 +207,8 @@ def write_run_mutant(
         parts.append(f"SHOWN fmi2Status {name}({arguments}) {{\n  {body}\n}}\n")
     text = source.model_description
     if mutant.flags:
+        for name in re.findall(r"(\w+)=", mutant.flags):
+            text = re.sub(rf"\s+{name}=\"\w+\"", "", text)
         text = text.replace("<CoSimulation ", f"<CoSimulation {mutant.flags} ", 1)
         if mutant.flags not in text:
             msg = "The good FMU's description has no `<CoSimulation `; mend the mutant."
@@ -232,7 +226,7 @@ def write_run_mutant(
         binary: compile_source(changed, find_compiler()),
         f"sources/{source.identifier}.c": changed.c_source.encode(),
         "sources/buildDescription.xml": source.build_description.encode(),
-        **(reference or {}),
+        **make_reference(good_step_map(), Experiment()).files,
     }
     write_archive(path, members)
     return path

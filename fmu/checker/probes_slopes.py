@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packtwin.fmu.checker.calls import Instance
 from packtwin.fmu.checker.probes_values import bits
@@ -13,12 +13,14 @@ from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
 __all__ = [
     "directional",
     "judge_derivative",
+    "move_inside",
     "probe_dependencies",
     "probe_derivatives",
 ]
 
 _SHARES = (0.01, -0.03, 0.1)
 _DERIVATIVE_TOLERANCE = 1e-4
+_INSIDE = 0.03
 
 
 def probe_dependencies(subject: Subject) -> Iterator[Finding]:
@@ -81,6 +83,7 @@ def probe_derivatives(subject: Subject) -> Iterator[Finding]:
     for known in subject.inputs():
         with subject.instance() as made:
             subject.enter(made)
+            move_inside(subject, made)
             for v in unknowns:
                 got = directional(made, v.reference, known.reference)
                 if got is None:
@@ -91,31 +94,51 @@ def probe_derivatives(subject: Subject) -> Iterator[Finding]:
 def _compare_derivative(
     made: Instance, v: RunVariable, known: RunVariable, got: float
 ) -> Iterator[Finding]:
-    size = 1e-4 * (abs(known.number) or abs(known.nominal))
+    base = known.near(_INSIDE)
+    size = 1e-4 * (abs(base) or abs(known.nominal))
     values = []
-    for sign in (1.0, -1.0):
-        made.set("Real", [known.reference], [known.number + sign * size])
+    for sign in (-1.0, 0.0, 1.0):
+        made.set("Real", [known.reference], [base + sign * size])
         status, found = made.get("Real", [v.reference])
         if status > 1:
             return
         values.append(found[0])
-    made.set("Real", [known.reference], [known.number])
-    want = (values[0] - values[1]) / (2.0 * size)
-    # A value that terms cancel to is as noisy as they are; the nominal tells their size.
-    noise = 1e-13 * max(abs(values[0]), abs(values[1]), abs(v.nominal)) / size
-    yield from judge_derivative(v.name, known.name, got, want, noise)
+    made.set("Real", [known.reference], [base])
+    yield from judge_derivative(v, known.name, got, values, size)
+
+
+def move_inside(subject: Subject, made: Instance) -> None:
+    """Set the inputs off their starts, which often lie on a limit: a kink."""
+    for v in subject.inputs():
+        made.set("Real", [v.reference], [v.near(_INSIDE)])
 
 
 def judge_derivative(
-    name: str, known: str, got: float, want: float, noise: float
+    v: RunVariable, known: str, got: float, values: Sequence[float], size: float
 ) -> Iterator[Finding]:
-    """Yield a finding if a derivative is not the central difference."""
-    bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
-    if not abs(got - want) <= bound:
+    """Yield a finding if a derivative is none of the differences, nor between them.
+
+    At a kink, such as a limit that the start value lies on, the differences to both
+    sides are far apart, and any derivative between them is right.
+
+    Args:
+        v: What is derived.
+        known: With respect to what.
+        got: The FMU's derivative.
+        values: Of `v` before, at and after the point.
+        size: The distance of the points.
+    """
+    low, middle, high = values
+    mean = (high - low) / (2.0 * size)
+    slopes = ((middle - low) / size, mean, (high - middle) / size)
+    # A value that terms cancel to is as noisy as they are; the nominal tells how much.
+    noise = 1e-13 * max(*(abs(value) for value in values), abs(v.nominal)) / size
+    bound = _DERIVATIVE_TOLERANCE * max(*(abs(s) for s in slopes), abs(got)) + noise
+    if not min(slopes) - bound <= got <= max(slopes) + bound:
         message = (
-            f"Its derivative to `{known}` is {got:.9g}, differences say {want:.9g}."
+            f"Its derivative to `{known}` is {got:.9g}, differences say {mean:.9g}."
         )
-        yield Finding(rule="derivative-wrong", message=message, variable=name)
+        yield Finding(rule="derivative-wrong", message=message, variable=v.name)
 
 
 def directional(made: Instance, unknown: int, known: int) -> float | None:
