@@ -40,7 +40,6 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     *,
     fmi_version: FmiVersion = "2.0",
     kinds: Sequence[FmiKind] = ("cs",),
-    has_derivatives: bool = True,
     platforms: Sequence[str] = (HOST,),
     description: str | Account = "",
     documentation: Mapping[str, str | bytes] | None = None,
@@ -60,7 +59,6 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         path: The file to write, usually `NAME.fmu`; replaced at once or not at all.
         fmi_version: `2.0` or `3.0`.
         kinds: `cs` for co-simulation, `me` for model exchange.
-        has_derivatives: See `render_source`.
         platforms: What to put binaries in for: `host` (this machine, with its own
             compiler), `all`, or names such as `x86_64-linux` (with `ziglang`, for
             glibc 2.17, Windows 10, macOS 11). Empty: the source only.
