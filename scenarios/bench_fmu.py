@@ -38,6 +38,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "threads": ("bench_fmu_state", "thread_rows"),
     "isolation": ("bench_fmu_state", "isolation_rows"),
     "leak": ("bench_fmu_state", "leak_rows"),
+    "exchange": ("bench_fmu_exchange", "rows"),
     "size": ("bench_fmu_speed", "size_rows"),
     "peers": ("bench_fmu_peers", "rows"),
 }
