@@ -108,6 +108,7 @@ def render_source(
         subject.interface,
         states,
         model.events if model is not None and fmi_version == "3.0" else (),
+        has_steps=steps is not None,
         has_derivatives=model is not None,
         has_arrays=fmi_version == "3.0",
     )

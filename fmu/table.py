@@ -104,6 +104,7 @@ def make_table(
     states: Sequence[Variable],
     events: Sequence[Variable],
     *,
+    has_steps: bool,
     has_derivatives: bool,
     has_arrays: bool,
 ) -> Table:
@@ -113,6 +114,7 @@ def make_table(
         interface: Inputs, outputs and parameters.
         states: What is shown of the states, as `state.NAME`.
         events: Whose indicators are shown, as `indicator.NAME`.
+        has_steps: Whether outputs can be means over a step.
         has_derivatives: Whether the states' derivatives are variables too.
         has_arrays: Join neighbours numbered 1, 2, ... into vectors and show the time,
             as FMI 3 does.
@@ -122,7 +124,7 @@ def make_table(
     """
     blocks: list[list[Row]] = [
         [_row("input", v) for v in interface.inputs],
-        [_row("output", v) for v in interface.outputs],
+        [_row("output", v, has_steps) for v in interface.outputs],
         [_row("parameter", v) for v in interface.parameters],
         [_row("state", v) for v in states],
         [_row("derivative", v) for v in states] if has_derivatives else [],
@@ -168,13 +170,13 @@ def _time() -> Row:
     )
 
 
-def _row(kind: Kind, v: Variable) -> Row:
+def _row(kind: Kind, v: Variable, has_steps: bool = False) -> Row:
     for label, value in (("start value", v.start), ("nominal", v.nominal)):
         if not math.isfinite(value):
             msg = f"`{v.name}` has the {label} {value}, expected a finite number."
             raise InterfaceError(msg)
     text, unit = v.description.strip(), v.unit
-    if kind == "output" and v.sampling == "mean":
+    if has_steps and v.sampling == "mean":
         text = f"{text} (mean over the step)".strip()
     names = {
         "state": f"state.{v.name}",

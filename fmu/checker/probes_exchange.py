@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 from packtwin.fmu.checker.calls import Instance, RefusedError
 from packtwin.fmu.checker.probes_slopes import (
+    confirmed,
     directional,
     judge_derivative,
-    move_inside,
 )
 from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
 from packtwin.fmu.fmi2 import status_name
@@ -193,9 +193,14 @@ def probe_exchange_derivatives(subject: Subject) -> Iterator[Finding]:
     """Directional derivatives are those of central differences."""
     if not subject.flag("providesDirectionalDerivative"):
         return
+    yield from confirmed(lambda share: _derivatives_near(subject, share))
+
+
+def _derivatives_near(subject: Subject, share: float) -> Iterator[Finding]:
     knowns, unknowns = _known_and_unknown(subject)
     with continuous(subject) as made:
-        move_inside(subject, made)
+        for v in subject.inputs():
+            made.set("Real", [v.reference], [v.near(share)])
         x = made.get_array("fmi2GetContinuousStates", len(_states(subject)))
         for known in knowns:
             base = _value(subject, made, known, x)

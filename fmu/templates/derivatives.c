@@ -1,5 +1,8 @@
 
 /* ---- derivatives, exact ------------------------------------------------------------ */
+/* What unknowns are functions of: the present point, the last step. */
+enum { PT_NEEDS_POINT = 1, PT_NEEDS_STEP = 2 };
+
 #if PT_HAS_TANGENTS
 /* Add `b` to `a`. */
 static void pt_add(double *a, const double *b, int n) {
@@ -116,25 +119,25 @@ static int pt_step_reverse(PtInstance *instance, const PtDirection *w, PtDirecti
   return is_refused;
 }
 
-static int pt_tangent_of_step(PtInstance *instance, int needs_step) {
+static int pt_tangent_of_step(PtInstance *instance, int needs) {
   PtDirection *d = &instance->seed, *r = &instance->sensitivity;
   if (instance->state.phase == PT_INITIALIZATION) {
     if (pt_step_forward(instance, d, r->x, r->means)) return 1;
     memcpy(r->ends, r->means, sizeof(r->ends));
     return 0;
   }
-  if (needs_step && pt_step_forward(instance, d, r->x, r->means)) return 1;
-  return pt_point_forward(instance, d, 0.0, r->ends);
+  if ((needs & PT_NEEDS_STEP) && pt_step_forward(instance, d, r->x, r->means)) return 1;
+  return (needs & PT_NEEDS_POINT) && pt_point_forward(instance, d, 0.0, r->ends);
 }
 
-static int pt_gradient_of_step(PtInstance *instance, int needs_step) {
+static int pt_gradient_of_step(PtInstance *instance, int needs) {
   PtDirection *w = &instance->seed, *g = &instance->sensitivity;
   if (instance->state.phase == PT_INITIALIZATION) {
     pt_add(w->means, w->ends, PT_N_OUTPUTS);
     return pt_step_reverse(instance, w, g);
   }
-  if (pt_point_reverse(instance, w, g)) return 1;
-  return needs_step && pt_step_reverse(instance, w, g);
+  if ((needs & PT_NEEDS_POINT) && pt_point_reverse(instance, w, g)) return 1;
+  return (needs & PT_NEEDS_STEP) && pt_step_reverse(instance, w, g);
 }
 #endif
 
@@ -150,7 +153,7 @@ static int pt_tangent_of_equations(PtInstance *instance) {
     }
     memcpy(r->x, d->x, sizeof(r->x));
   }
-  return PT_EVALUATE_FORWARD(&s->time, s->x, s->z, s->values, p, d->x, d->inputs,
+  return PT_EVALUATE_FORWARD(&s->time, s->x, pt_guess(s), s->values, p, d->x, d->inputs,
                              d->parameters, r->derivatives, r->ends, r->indicators,
                              instance->z, instance->space);
 }
@@ -160,7 +163,7 @@ static int pt_gradient_of_equations(PtInstance *instance) {
   const double *p = s->values + PT_N_INPUTS + PT_N_OUTPUTS;
   PtDirection *w = &instance->seed, *g = &instance->sensitivity;
   static const double no_weights[PT_DIM(PT_N_ALGEBRAIC)] = {0.0};
-  if (PT_EVALUATE_REVERSE(&s->time, s->x, s->z, s->values, p, w->derivatives, w->ends,
+  if (PT_EVALUATE_REVERSE(&s->time, s->x, pt_guess(s), s->values, p, w->derivatives, w->ends,
                           w->indicators, no_weights, g->x, g->inputs, g->parameters,
                           instance->space)) {
     return 1;

@@ -43,9 +43,9 @@ typedef struct {
   size_t n_values;
 } PtList;
 
-/* Check one side of a derivative, and whether it asks for the last step. */
+/* Check one side of a derivative, and what it needs: the present, the last step. */
 static int pt_check_side(PtInstance *instance, const PtList *list, int is_unknown,
-                         int *needs_step, const char *function) {
+                         int *needs, const char *function) {
   size_t i;
   if (!pt_is_complete(instance, list->references, list->n, list->n_values, function)) {
     return 0;
@@ -59,10 +59,10 @@ static int pt_check_side(PtInstance *instance, const PtList *list, int is_unknow
                 pt_phase_name(instance->state.phase));
       return 0;
     }
-    if (is_unknown && (v->kind == PT_STATE ||
-                       (v->kind == PT_OUTPUT &&
-                        pt_is_mean[v->address - PT_N_INPUTS]))) {
-      *needs_step = 1;
+    if (is_unknown) {
+      const int is_of_step = v->kind == PT_STATE ||
+                             (v->kind == PT_OUTPUT && pt_is_mean[v->address - PT_N_INPUTS]);
+      *needs |= is_of_step ? PT_NEEDS_STEP : PT_NEEDS_POINT;
     }
   }
   return 1;
@@ -75,14 +75,14 @@ static int pt_differentiate(PtInstance *instance, PtList unknowns, PtList knowns
   const PtList *from = is_adjoint ? &unknowns : &knowns;
   const PtList *to = is_adjoint ? &knowns : &unknowns;
   PtDirection *d, *r;
-  int needs_step = 0, is_refused = 1, k;
+  int needs = 0, is_refused = 1, k;
   size_t i;
   if (!pt_is_allowed(instance, PT_INITIALIZATION | PT_RUNNING, function)) return PT_ERROR;
   if (instance->state.is_exchange ? !PT_HAS_EXCHANGE : !PT_HAS_DERIVATIVES) {
     return pt_refuse(instance, PT_ERROR, "%s is not provided.", function);
   }
-  if (!pt_check_side(instance, &unknowns, 1, &needs_step, function) ||
-      !pt_check_side(instance, &knowns, 0, &needs_step, function) ||
+  if (!pt_check_side(instance, &unknowns, 1, &needs, function) ||
+      !pt_check_side(instance, &knowns, 0, &needs, function) ||
       !pt_refresh(instance, function)) {
     return PT_ERROR;
   }
@@ -104,8 +104,8 @@ static int pt_differentiate(PtInstance *instance, PtList unknowns, PtList knowns
 #endif
 #if PT_HAS_DERIVATIVES
   if (!instance->state.is_exchange) {
-    is_refused = is_adjoint ? pt_gradient_of_step(instance, needs_step)
-                            : pt_tangent_of_step(instance, needs_step);
+    is_refused = is_adjoint ? pt_gradient_of_step(instance, needs)
+                            : pt_tangent_of_step(instance, needs);
   }
 #endif
   for (i = 0; i < to->n; ++i) {

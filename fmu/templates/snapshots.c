@@ -25,7 +25,7 @@ static int pt_save(PtInstance *instance, void **saved, const char *function) {
 }
 
 static int pt_restore(PtInstance *instance, const void *saved, const char *function) {
-  if (!pt_is_allowed(instance, PT_ANY, function) ||
+  if (!pt_is_allowed(instance, PT_ANY & ~PT_INTERMEDIATE, function) ||
       !pt_checked(instance, (const PtState *)saved, function)) {
     return PT_ERROR;
   }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import fmpy
 import numpy as np
 import pytest
 
@@ -156,3 +157,26 @@ def test_threads_with_small_stacks_agree_with_the_main_one(
     assert len(found) == 3
     for values in found:
         np.testing.assert_array_equal(values, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["SPMe", "DFN"])
+@pytest.mark.parametrize("version", ["2.0", "3.0"])
+def test_exchanged_equations_follow_the_steps_under_cvode(
+    family: str, version: str, folder: Path
+) -> None:
+    physics = Physics(family=family, parameter_set="Chen2020", mesh=COARSE)
+    source = implicit_source(physics_model(physics), relative_tolerance=1e-6)
+    path = export_fmu(
+        source, folder / "both.fmu", fmi_version=version, kinds=("cs", "me")
+    )
+    assert validate(path) == []
+    options = {"stop_time": 100.0, "start_values": {"current_A": 5.0}}
+    steps = fmpy.simulate_fmu(
+        str(path), fmi_type="CoSimulation", output_interval=1.0, **options
+    )
+    exchanged = fmpy.simulate_fmu(
+        str(path), fmi_type="ModelExchange", relative_tolerance=1e-7, **options
+    )
+    voltage_V = np.interp(steps["time"], exchanged["time"], exchanged["voltage_V"])
+    np.testing.assert_allclose(steps["voltage_V"][1:], voltage_V[1:], atol=1e-5)
