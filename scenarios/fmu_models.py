@@ -54,13 +54,8 @@ class FmuModel:
 
     def export(self, path: Path, **options: Any) -> Path:
         """Write the FMU; for the options see `export_fmu`."""
-        return export_fmu(
-            self.subject,
-            path,
-            description=self.account,
-            experiment=self.experiment,
-            **options,
-        )
+        own = {"description": self.account, "experiment": self.experiment}
+        return export_fmu(self.subject, path, **{**own, **options})
 
 
 def is_fmu_model(text: str) -> bool:

@@ -57,7 +57,7 @@ def run_casadi(job: Job) -> Outputs:
         dae = ca.DaeBuilder("model", folder, {"debug": False})
         f = dae.create("f", ["t", "x", "u"], ["ode", "y"])
         u = ca.DM([job["inputs"].get(name, dae.start(name)) for name in dae.u()])
-        x0 = ca.DM([dae.start(name) for name in dae.x()])
+        x0 = ca.DM(job["states"])
         t, x = ca.MX.sym("t"), ca.MX.sym("x", len(dae.x()))
         problem = {"t": t, "x": x, "ode": f(t, x, u)[0]}
         end = job["n_step"] * job["step_s"]

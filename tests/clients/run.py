@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from packtwin.fmu.reference import runner_of
+from packtwin.scenarios.bench_fmu_exchange import solved_outputs
 from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
 from packtwin.twin.errors import PackTwinError
 
@@ -85,6 +86,32 @@ def expected(
     }
 
 
+def all_inputs(made: FmuModel, inputs: dict[str, float]) -> dict[str, float]:
+    """Return the inputs of a run; those that are not given keep their starts."""
+    return {v.name: inputs.get(v.name, v.start) for v in made.subject.interface.inputs}
+
+
+def exchanged(
+    made: FmuModel, inputs: dict[str, float]
+) -> dict[str, tuple[float, float]]:
+    """Return each output of the equations at the end and its size; mean ones not."""
+    model = made.subject.equations
+    if model is None or model.algebraic_states:
+        return {}
+    found = solved_outputs(model, all_inputs(made, inputs), N_STEP * STEP_S)
+    return {name: (y, max(abs(y), 1e-3)) for name, y in found.items()}
+
+
+def start_states(made: FmuModel, inputs: dict[str, float]) -> list[float]:
+    """Return the states at the start, for clients that do not ask the FMU."""
+    model = made.subject.equations
+    if model is None:
+        return []
+    p = [v.start for v in model.interface.parameters]
+    states = model.initial([*all_inputs(made, inputs).values()], p)[0]
+    return [float(x) for x in np.asarray(states).ravel()]
+
+
 def run_client(
     python: Path, client: str, job: dict[str, Any], folder: Path
 ) -> dict[str, float] | str:
@@ -123,7 +150,7 @@ def rows(
     """Yield one row per model, version, kind and client."""
     for model, inputs in models.items():
         made = find_fmu_model(model)
-        want = expected(made, inputs)
+        steps, equations = expected(made, inputs), exchanged(made, inputs)
         for what in dict.fromkeys(w for known in CLIENTS.values() for w in known):
             version, kind = what.split()
             kinds = tuple(kind.split(","))
@@ -138,6 +165,7 @@ def rows(
                 "version": version,
                 "kind": kinds[0],
                 "inputs": inputs,
+                "states": start_states(made, inputs),
                 "n_step": N_STEP,
                 "step_s": STEP_S,
             }
@@ -151,7 +179,7 @@ def rows(
                 } | (
                     {"failure": got, "met": False}
                     if isinstance(got, str)
-                    else compared(got, want, kinds[0])
+                    else compared(got, equations if kind == "me" else steps, kinds[0])
                 )
 
 
