@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
+from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.result import Result, RunStats, RunStatus
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.system import System
@@ -47,6 +48,7 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     record: Sequence[str] = ("*",),
     progress: Callable[[float], None] | None = None,
     stop_when: StopWhen | Sequence[StopWhen] = (),
+    bonds: Sequence[PowerBond] = (),
     throw: bool = True,
     has_timing: bool = False,
 ) -> Result:
@@ -65,6 +67,9 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         progress: Called with the fraction done, about a hundred times.
         stop_when: Ends the run after the step in which it is met: a condition such as
             `pack.soc >= 0.8`, a function of the signals by name, or several of them.
+        bonds: Pairs of outputs whose product is a power. What each has carried and what
+            the coupling has lost of it are recorded as `name.energy_J` and
+            `name.residual_J`; a coupling that makes ever more energy ends the run.
         throw: Raise when a component fails, or return what was computed with the
             status `failed`.
         has_timing: Measure the seconds spent in each component.
@@ -79,9 +84,11 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     _check_steps(system, grid)
     columns = _match(system.output_names, record)
     duration_s = seconds(grid.stop - grid.start)
-    stepper = master.prepare(system, duration_s=duration_s, has_timing=has_timing)
+    stepper = master.prepare(
+        system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
+    )
     stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
-    recorder = _Recorder(stepper.values, columns, grid.count)
+    recorder = _Recorder(stepper, columns, grid.count)
     plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
     logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
     began = time.perf_counter()
@@ -105,8 +112,8 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     units = [v.unit for c in system.components for v in c.interface.outputs]
     result = Result(
         time_s=grid.times_s(recorder.count),
-        names=tuple(system.output_names[i] for i in columns),
-        units=tuple(units[i] for i in columns),
+        names=(*(system.output_names[i] for i in columns), *_bond_names(bonds)),
+        units=(*(units[i] for i in columns), *["J"] * (2 * len(bonds))),
         values=recorder.rows[: recorder.count],
         status=status,
         stats=RunStats(
@@ -135,11 +142,14 @@ def _run(
     tick = grid.start
     stepper.initialize(tick)
     recorder.add()
+    accounts = stepper.accounts
     advance, add, end_of = stepper.advance, recorder.add, grid.tick
     stride = max(1, grid.count // 100)
     for k in range(1, grid.count + 1):
         end_tick = end_of(k)
         advance(tick, end_tick)
+        for account in accounts:
+            account.check(end_tick)
         tick = end_tick
         add()
         if progress is not None and (k % stride == 0 or k == grid.count):
@@ -154,15 +164,23 @@ def _run(
 class _Recorder:
     """Rows of chosen signals; only rows written take memory."""
 
-    def __init__(self, values: Vector, columns: list[int], n_step: int) -> None:
-        self.rows = np.empty((n_step + 1, len(columns)))
+    def __init__(
+        self, stepper: AbstractStepper, columns: list[int], n_step: int
+    ) -> None:
+        self._accounts, self._n = stepper.accounts, len(columns)
+        self.rows = np.empty((n_step + 1, len(columns) + 2 * len(self._accounts)))
         self.count = 0
-        self._values = values
+        self._values = stepper.values
         self._columns = np.array(columns, dtype=np.intp)
 
     def add(self) -> None:
         """Record the values now."""
-        self._values.take(self._columns, None, self.rows[self.count], "clip")
+        row = self.rows[self.count]
+        if self._accounts:
+            flat = [(a.energy_J, a.residual_J) for a in self._accounts]
+            row[self._n :] = np.ravel(flat)
+            row = row[: self._n]
+        self._values.take(self._columns, None, row, "clip")
         self.count += 1
 
 
@@ -219,6 +237,10 @@ def _match(names: tuple[str, ...], patterns: Sequence[str]) -> list[int]:
             raise WiringError(_unknown(pattern, names))
         chosen.update(found)
     return sorted(chosen)
+
+
+def _bond_names(bonds: Sequence[PowerBond]) -> list[str]:
+    return [f"{b.name}.{what}" for b in bonds for what in ("energy_J", "residual_J")]
 
 
 def _unknown(name: str, names: tuple[str, ...]) -> str:

@@ -7,14 +7,17 @@ once, as FMI demands of co-simulation.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
+from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.slot import describe
 from packtwin.cosim.system import System
+from packtwin.twin.component import seconds
 from packtwin.twin.step_map import StepStatus
 
 __all__ = ["Stepper"]
@@ -25,13 +28,19 @@ class Stepper(AbstractStepper):
     """A run with inputs held over each step and one step of each component."""
 
     def __init__(
-        self, system: System, order: StepOrder, *, has_timing: bool = False
+        self,
+        system: System,
+        order: StepOrder,
+        *,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
     ) -> None:
         """Compile a system for one order of steps.
 
         Args:
             system: What to step.
             order: As its master wants it.
+            bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
         """
         # A lagged source that is stepped later still holds its old value.
@@ -42,10 +51,14 @@ class Stepper(AbstractStepper):
             if rank[c.source.component] < rank[c.target.component]
         }
         super().__init__(
-            system, order.components, overwritten=overwritten, has_timing=has_timing
+            system,
+            order.components,
+            overwritten=overwritten,
+            bonds=bonds,
+            has_timing=has_timing,
         )
         self.order = order
-        self._has_previous = bool(overwritten)
+        self._has_previous = bool(overwritten or self.accounts)
         self._plan = [
             (
                 i,
@@ -86,9 +99,22 @@ class Stepper(AbstractStepper):
                     break
                 target[...] = y
             else:
+                if self.accounts:
+                    self._book(tick, end_tick)
                 return
         except Exception as error:
             # A component may be anybody's code; whatever it raises ends the run.
             raise self._slots[i].failure(tick, end_tick, describe(error)) from error
         reason = self._slots[i].reason(end_tick, report, report.outputs)
         raise self._slots[i].failure(tick, end_tick, reason)
+
+    def _book(self, tick: int, end_tick: int) -> None:
+        """Account for the bonds: given signals are lines, held ones arrive."""
+        h = seconds(end_tick - tick)
+        for account, ends in zip(self.accounts, self._bond_ends, strict=True):
+            pairs = []
+            for place, slot, i in ends:
+                y0, y1 = self._previous[place], self.values[place]
+                given = np.array([y0, (y1 - y0) / h])
+                pairs.append((given, self._arrived(slot, i, slot.u[None, :])))
+            account.add(pairs[0], pairs[1], h)
