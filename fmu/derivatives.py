@@ -30,6 +30,8 @@ _ELEMENTS: dict[Kind, str] = {
 class Derivatives:
     """Derivatives of the real outputs; those of integers and booleans are zero.
 
+    A mean over the step has no time derivative; zero stands there too.
+
     Attributes:
         has_output_slopes: Whether the FMU tells time derivatives of its outputs.
         is_directional: Whether it differentiates its outputs by its inputs.
@@ -56,7 +58,15 @@ class Derivatives:
         self.is_directional = is_plain and provides_directional_derivatives(
             file.root, _ELEMENTS[kind]
         )
+        outputs = mapped.outputs
+        self._lasting = [
+            i for i in self._outputs if outputs[i].variable.sampling == "end"
+        ]
         self._references = [mapped.outputs[i].reference for i in self._outputs]
+        self._lasting_references = (ctypes.c_uint * len(self._lasting))(
+            *(outputs[i].reference for i in self._lasting)
+        )
+        self._lasting_factors = np.array([outputs[i].factor for i in self._lasting])
         self._known = [mapped.inputs[i].reference for i in self._inputs]
         self._factors_out = np.array([mapped.outputs[i].factor for i in self._outputs])
         self._factors_in = np.array([mapped.inputs[i].factor for i in self._inputs])
@@ -64,9 +74,9 @@ class Derivatives:
     def output_slopes(self, instance: AbstractStepping) -> Vector:
         """Return the time derivatives of all outputs."""
         slopes = np.zeros(self._output_count)
-        references = (ctypes.c_uint * len(self._references))(*self._references)
-        slopes[self._outputs] = instance.get_output_slopes(references)
-        slopes[self._outputs] *= self._factors_out
+        if self._lasting:
+            slopes[self._lasting] = instance.get_output_slopes(self._lasting_references)
+            slopes[self._lasting] *= self._lasting_factors
         return slopes
 
     def along(self, instance: AbstractStepping, du: Vector) -> Vector:

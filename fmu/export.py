@@ -1,6 +1,7 @@
-"""`export_fmu(subject, path)`: a step map as a self-contained FMU in C99.
+"""`export_fmu(subject, path)`: a step map or model as a self-contained FMU in C99.
 
-Any `SteppableCode` can be exported: a `StepMap`, or `implicit_source(model)`.
+Any `SteppableCode` can be exported for co-simulation: a `StepMap`, or
+`implicit_source(model)`; and any `Model`, also that of a step map, for model exchange.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from packtwin.fmu.archive import write_archive
 from packtwin.fmu.binaries import Binary, describe_binary
@@ -18,9 +19,10 @@ from packtwin.fmu.cross import compiler_for, cross_version
 from packtwin.fmu.documentation import Account, documentation_page, license_text
 from packtwin.fmu.platforms import HOST, Platform, choose_platforms, host_platform
 from packtwin.fmu.reference import Experiment, make_reference
-from packtwin.fmu.source import FmuSource, render_source
+from packtwin.fmu.source import FmiKind, FmiVersion, FmuSource, render_source
 from packtwin.twin.compiler import Compiler
 from packtwin.twin.errors import CompilerError
+from packtwin.twin.model import Model
 from packtwin.twin.steppable import SteppableCode
 
 __all__ = ["Account", "Experiment", "compile_source", "export_fmu"]
@@ -28,18 +30,16 @@ __all__ = ["Account", "Experiment", "compile_source", "export_fmu"]
 logger = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[float, str], None]
-FmiVersion: TypeAlias = Literal["2.0", "3.0"]
-Kind: TypeAlias = Literal["cs", "me"]
 
 _EXPERIMENT = Experiment()
 
 
 def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
-    subject: SteppableCode,
+    subject: SteppableCode | Model,
     path: Path,
     *,
     fmi_version: FmiVersion = "2.0",
-    kinds: Sequence[Kind] = ("cs",),
+    kinds: Sequence[FmiKind] = ("cs",),
     platforms: Sequence[str] = (HOST,),
     description: str | Account = "",
     documentation: Mapping[str, str | bytes] | None = None,
@@ -48,7 +48,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     compiler: Compiler | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write a step map as an FMU that needs neither Python nor packtwin.
+    """Write a step map or model as an FMU that needs neither Python nor packtwin.
 
     Inside are the C source, binaries, a page of documentation, the licences, and
     reference results. The same subject, options and compilers give the same bytes.
@@ -73,6 +73,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
 
     Raises:
         FmuError: There is no such platform.
+        InterfaceError: The subject cannot become such an FMU.
         CompilerError: No C compiler: the FMU was written with its source only. Or it
             failed: nothing was written.
     """
@@ -81,7 +82,9 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     report = progress or (lambda _share, _text: None)
     chosen = choose_platforms(platforms)
     report(0.0, "generating C")
-    source = render_source(subject, description=account.description)
+    source = render_source(
+        subject, description=account.description, fmi_version=fmi_version, kinds=kinds
+    )
     lacking: CompilerError | None = None
     try:
         compilers = [_compiler(platform, compiler) for platform in chosen]
@@ -110,6 +113,8 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         "documentation/licenses/license.txt": license_text(source, account, binaries),
         **reference.files,
     }
+    if source.terminals:
+        members["terminalsAndIcons/terminalsAndIcons.xml"] = source.terminals
     if account.certificate:
         text = json.dumps(account.certificate, indent=1)
         members["documentation/certificate.json"] = text

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
@@ -22,6 +22,7 @@ from packtwin.fmu.rendering import render_template
 from packtwin.twin.compiled import compile_step_map
 from packtwin.twin.errors import CompilerError, StepError
 from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.variable import Variable
@@ -38,7 +39,7 @@ __all__ = [
 Vector: TypeAlias = NDArray[np.float64]
 
 REFERENCE_FOLDER = "extra/org.fmi-standard.fmi-ls-ref"
-# Levels of an input on a staircase, in units of its amplitude.
+# Levels of an input: 0 is its start, 1 its highest value, -1 its lowest.
 _LEVELS = (0.0, 1.0, -0.5, 0.25, -1.0, 0.5)
 _SHARE_OF_START = 0.02
 _N_SHRINK = 4
@@ -54,10 +55,20 @@ class Experiment:
     Attributes:
         step_s: Communication step, s.
         n_steps: Number of steps.
+        spans: Lowest and highest value of some inputs; the others vary a little.
     """
 
     step_s: float = 1.0
     n_steps: int = 60
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def span(self, v: Variable) -> tuple[float, float]:
+        """Return the lowest and the highest value of an input."""
+        if v.variability == "discrete":
+            return v.start, v.start
+        size = _SHARE_OF_START * abs(v.start) if v.start else v.nominal
+        low, high = self.spans.get(v.name, (v.start - size, v.start + size))
+        return max(low, v.minimum), min(high, v.maximum)
 
 
 @final
@@ -92,12 +103,16 @@ class Runner(Protocol):
         ...
 
 
-def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Reference:
+def make_reference(
+    subject: SteppableCode | Model, experiment: Experiment | None
+) -> Reference:
     """Run a step map and return its results as the files of an FMU."""
     if experiment is None:
         return Reference(files={}, remark="None: none were asked for.")
     # An adaptive step size amplifies rounding up to the tolerance of the integrator.
     tolerance = 1e-5 if isinstance(subject, ImplicitSource) else 1e-9
+    if isinstance(subject, Model):
+        return Reference(files={}, remark="None: equations alone take no steps.")
     try:
         runner = runner_of(subject)
     except CompilerError:
@@ -107,7 +122,7 @@ def make_reference(subject: SteppableCode, experiment: Experiment | None) -> Ref
     for k in range(_N_SHRINK):
         # The last try keeps the start values.
         share = 0.0 if k == _N_SHRINK - 1 else 0.1**k
-        inputs = _staircases(subject.interface.inputs, experiment.n_steps, share)
+        inputs = _staircases(subject.interface.inputs, experiment, share)
         outputs = _run(runner, subject, experiment, inputs)
         if outputs is not None:
             files = _files(subject, experiment, inputs, outputs, tolerance)
@@ -131,19 +146,19 @@ def runner_of(subject: SteppableCode) -> Runner | None:
     return subject if isinstance(subject, Runner) else None
 
 
-def _staircases(inputs: tuple[Variable, ...], n_steps: int, share: float) -> Vector:
+def _staircases(
+    inputs: tuple[Variable, ...], experiment: Experiment, share: float
+) -> Vector:
     """Return one row of inputs per communication point."""
-    table = np.empty((n_steps + 1, len(inputs)))
+    n = experiment.n_steps + 1
+    table = np.empty((n, len(inputs)))
     for column, v in enumerate(inputs):
-        size = _SHARE_OF_START * abs(v.start) if v.start else v.nominal
-        amplitude = 0.0 if v.variability == "discrete" else share * size
-        level = [
-            _LEVELS[(k // 5 + 2 * column) % len(_LEVELS)] for k in range(n_steps + 1)
-        ]
-        level[0] = 0.0
-        table[:, column] = np.clip(
-            v.start + amplitude * np.array(level), v.minimum, v.maximum
-        )
+        low, high = experiment.span(v)
+        for k in range(1, n):
+            level = share * _LEVELS[(k // 5 + 2 * column) % len(_LEVELS)]
+            way = high - v.start if level > 0.0 else v.start - low
+            table[k, column] = v.start + level * way
+        table[0, column] = v.start
     return table
 
 

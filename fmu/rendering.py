@@ -32,6 +32,7 @@ def render_template(
         undefined=jinja2.StrictUndefined, autoescape=is_xml, keep_trailing_newline=True
     )
     environment.filters["c_double"] = _c_double
+    environment.tests["finite"] = math.isfinite
     return environment.from_string(read_template(name)).render(context)
 
 

@@ -1,26 +1,49 @@
 """What goes into an FMU: C source and XML files, made from one table of variables.
 
-The value reference of a variable is its row: inputs, then outputs, then parameters.
+The C of an FMU is the model's, one core that knows an instance, and the functions of
+one version of FMI around it. FMI 2.0 and 3.0 share all but those.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeAlias, final
 
+from packtwin.fmu.model_header import model_functions, model_sizes
 from packtwin.fmu.rendering import read_template, render_template
+from packtwin.fmu.structure import structure_of
+from packtwin.fmu.table import make_table
+from packtwin.fmu.terminals import terminals_of
+from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
-from packtwin.twin.feedthrough import Dependencies
+from packtwin.twin.model import Model
+from packtwin.twin.model_code import exchange_code
+from packtwin.twin.step_map import StepMap
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.units import UNITS
-from packtwin.twin.variable import Interface, Variable
+from packtwin.twin.variable import Variable
 
-__all__ = ["FmuSource", "render_source"]
+__all__ = ["FmiKind", "FmiVersion", "FmuSource", "render_source"]
 
-_Role: TypeAlias = Literal["input", "output", "parameter"]
+FmiVersion: TypeAlias = Literal["2.0", "3.0"]
+FmiKind: TypeAlias = Literal["cs", "me"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_KEYWORDS = """auto break case char const continue default do double else enum extern
+float for goto if inline int long main register restrict return short signed sizeof
+static struct switch typedef union unsigned void volatile while"""
+_CORE = (
+    "values.c",
+    "snapshots.c",
+    "stepping.c",
+    "derivatives.c",
+    "sensitivities.c",
+    "exchange.c",
+)
 
 
 @final
@@ -34,6 +57,9 @@ class FmuSource:
         c_source: One C99 translation unit.
         model_description: `modelDescription.xml`.
         build_description: `sources/buildDescription.xml`.
+        terminals: `terminalsAndIcons/terminalsAndIcons.xml`, empty if it has none.
+        fmi_version: Of FMI.
+        kinds: What can be instantiated.
     """
 
     identifier: str
@@ -41,133 +67,177 @@ class FmuSource:
     c_source: str
     model_description: str
     build_description: str
+    terminals: str = ""
+    fmi_version: FmiVersion = "2.0"
+    kinds: tuple[FmiKind, ...] = ("cs",)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One exported variable, as both templates need it."""
+def render_source(
+    subject: SteppableCode | Model,
+    *,
+    description: str = "",
+    fmi_version: FmiVersion = "2.0",
+    kinds: Sequence[FmiKind] = ("cs",),
+    has_derivatives: bool = True,
+) -> FmuSource:
+    """Render all generated files of an FMU.
 
-    reference: int
-    name: str
-    unit: str
-    causality: _Role
-    variability: str
-    initial: str
-    c_kind: str
-    description: str
-    start: float
-    minimum: float
-    maximum: float
-    nominal: float
-    is_bounded_below: bool
-    is_bounded_above: bool
+    Args:
+        subject: A step map for co-simulation, and for model exchange too if it has
+            `equations`; a model for model exchange alone.
+        description: One sentence; the subject's own remark follows it.
+        fmi_version: Of FMI.
+        kinds: `cs`, `me` or both.
+        has_derivatives: Whether to include the exact derivatives of steps, where there
+            are any. They double size and compile time.
 
-
-def render_source(step_map: SteppableCode, *, description: str = "") -> FmuSource:
-    """Render all generated files of the FMU of a step map."""
-    interface = step_map.interface
-    if not interface.outputs:
-        msg = f"Step map `{step_map.name}` has no outputs; an FMU needs at least one."
+    Raises:
+        InterfaceError: The subject cannot become such an FMU; says what is wrong.
+    """
+    chosen = tuple(kinds)
+    _check_name(subject.name)
+    if not subject.interface.outputs:
+        msg = f"`{subject.name}` has no outputs; an FMU needs at least one."
         raise InterfaceError(msg)
-    rows = _table(step_map.interface)
-    code = step_map.c_code(is_static=True)
-    context: dict[str, Any] = {
-        "identifier": step_map.name,
+    model, steps = _parts(subject, chosen)
+    code = None
+    if steps is not None:
+        code = steps.c_code(is_static=True, has_derivatives=has_derivatives)
+    states = _shown_states(subject, model, code)
+    table = make_table(
+        subject.interface,
+        states,
+        model.events if model is not None and fmi_version == "3.0" else (),
+        has_derivatives=model is not None,
+        has_arrays=fmi_version == "3.0",
+    )
+    known = steps.dependencies() if steps is not None else None
+    context = {
+        "identifier": subject.name,
         "tool": f"packtwin {version('packtwin')}",
-        "description": f"{description} {step_map.remark}".strip(),
-        "variables": rows,
-        "n_inputs": len(interface.inputs),
-        "n_outputs": len(interface.outputs),
-        "n_memory": code.n_memory,
-        "input_order": code.input_order,
-        "units": [UNITS[name] for name in sorted({row.unit for row in rows})],
-        "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
-        "outputs": _structure(interface, step_map.dependencies()),
+        "fmi": fmi_version[0],
+        "description": f"{description} {getattr(subject, 'remark', '')}".strip(),
+        "rows": table.rows,
+        "structure": structure_of(table, model, known),
+        "units": [
+            UNITS[name] for name in sorted({row.unit for row in table.rows} - {""})
+        ],
+        "terminals": terminals_of(subject.interface),
+        **model_sizes(subject.interface, model, code, states),
+        **model_functions(subject.name, model, code),
     }
-    parts = [
-        read_template(name) for name in ("prologue.h", "fmi2_types.h", "model.h.j2")
-    ]
-    parts += [
-        read_template(name)
-        for name in ("fmi2_instance.h", "fmi2_functions.c", "fmi2_stepping.c")
-    ]
+    parts = [code.source] if code is not None else []
+    if model is not None:
+        parts.append(exchange_code(model))
+    return _files(context, parts, fmi_version, chosen)
+
+
+def _parts(
+    subject: SteppableCode | Model, kinds: tuple[FmiKind, ...]
+) -> tuple[Model | None, SteppableCode | None]:
+    """Return the equations to exchange and the steps to take, or None."""
+    name = subject.name
+    if not kinds or len(set(kinds)) < len(kinds) or set(kinds) - {"cs", "me"}:
+        msg = f"`kinds` of the FMU `{name}` is {kinds}, expected `cs`, `me` or both."
+        raise InterfaceError(msg)
+    steps = None if isinstance(subject, Model) else subject
+    if "cs" in kinds and steps is None:
+        msg = (
+            f"Model `{name}` takes no steps by itself; give `integrate(model)` or "
+            "`implicit_source(model)` for co-simulation, or export it as `me` only."
+        )
+        raise InterfaceError(msg)
+    model = None
+    if "me" in kinds:
+        model = subject if isinstance(subject, Model) else subject.equations
+        if model is None:
+            msg = (
+                f"Step map `{name}` was not made from equations; export it as `cs` "
+                "only, or give the model or a step map with `equations`."
+            )
+            raise InterfaceError(msg)
+    return model, steps if "cs" in kinds else None
+
+
+def _shown_states(
+    subject: SteppableCode | Model, model: Model | None, code: CCode | None
+) -> tuple[Variable, ...]:
+    """Return the states that are variables of the FMU; they begin the memory."""
+    memory = subject.memory if isinstance(subject, StepMap) else None
+    if model is None:
+        return memory if memory and code and code.has_derivatives else ()
+    names = [v.name for v in model.states]
+    if code and memory is not None:
+        begins = [v.name for v in memory[: len(names)]]
+        if begins != names or model.interface != subject.interface:
+            msg = (
+                f"The memory of step map `{subject.name}` does not begin with the "
+                f"states of its equations, or their interfaces differ; export it as "
+                "`cs` or the model as `me`."
+            )
+            raise InterfaceError(msg)
+    return model.states
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.match(name) or name in _KEYWORDS.split():
+        msg = (
+            f"`{name}` cannot be a model identifier; expected a C identifier of at "
+            "most 64 letters, digits and underscores that is no keyword."
+        )
+        raise InterfaceError(msg)
+
+
+def _files(
+    context: dict[str, Any],
+    parts: list[str],
+    fmi_version: FmiVersion,
+    kinds: tuple[FmiKind, ...],
+) -> FmuSource:
+    major = fmi_version[0]
+    abi = ["functions", "other", "stepping", "exchange"]
+    if major == "2":
+        abi.remove("other")
+    prologue, types = read_template("prologue.h"), read_template(f"fmi{major}_types.h")
+    rest = [read_template(name) for name in _CORE]
+    rest += [read_template(f"fmi{major}_{name}.c") for name in abi]
+    model, instance = read_template("model.h.j2"), read_template("instance.c")
+    table = [asdict(row) for row in context["rows"]]
     digest = hashlib.sha256(
-        "\0".join([code.source, *parts, repr([asdict(row) for row in rows])]).encode()
+        "\0".join(
+            [*parts, prologue, types, model, instance, *rest, repr(table), repr(kinds)]
+        ).encode()
     ).hexdigest()
     token = "-".join(
         (digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])
     )
-    context["token"] = f"{{{token}}}"
-    prologue, types, _, *functions = parts
+    context = {**context, "token": f"{{{token}}}"}
     c_source = "".join(
         [
-            prologue,
-            code.source,
-            types,
-            render_template("model.h.j2", context),
-            *functions,
+            *(
+                prologue,
+                *parts,
+                render_template("model.h.j2", context),
+                types,
+                instance,
+                *rest,
+            ),
+            read_template("epilogue.h"),
         ]
     )
+    terminals = ""
+    if context["terminals"]:
+        terminals = render_template("terminalsAndIcons.xml.j2", context, is_xml=True)
+    description = f"modelDescription{major}.xml.j2"
     return FmuSource(
-        identifier=step_map.name,
+        identifier=context["identifier"],
         token=context["token"],
         c_source=c_source,
-        model_description=render_template(
-            "modelDescription.xml.j2", context, is_xml=True
-        ),
+        model_description=render_template(description, context, is_xml=True),
         build_description=render_template(
             "buildDescription.xml.j2", context, is_xml=True
         ),
+        terminals=terminals,
+        fmi_version=fmi_version,
+        kinds=kinds,
     )
-
-
-def _table(interface: Interface) -> list[_Row]:
-    groups: tuple[tuple[_Role, tuple[Variable, ...]], ...] = (
-        ("input", interface.inputs),
-        ("output", interface.outputs),
-        ("parameter", interface.parameters),
-    )
-    pairs = [(role, v) for role, variables in groups for v in variables]
-    return [_row(i, role, v) for i, (role, v) in enumerate(pairs)]
-
-
-def _row(reference: int, role: _Role, v: Variable) -> _Row:
-    if role == "parameter":
-        variability = "tunable" if v.variability == "tunable" else "fixed"
-        c_kind = f"PT_{variability.upper()}"
-    else:
-        variability = "discrete" if v.variability == "discrete" else "continuous"
-        c_kind = f"PT_{role.upper()}"
-    text = v.description.strip()
-    if v.sampling == "mean" and role == "output":
-        text = f"{text} (mean over the step)".strip()
-    return _Row(
-        reference=reference,
-        name=v.name,
-        unit=v.unit,
-        causality=role,
-        variability=variability,
-        initial={"input": "", "output": "calculated", "parameter": "exact"}[role],
-        c_kind=c_kind,
-        description=text,
-        start=v.start,
-        minimum=v.minimum,
-        maximum=v.maximum,
-        nominal=v.nominal,
-        is_bounded_below=math.isfinite(v.minimum),
-        is_bounded_above=math.isfinite(v.maximum),
-    )
-
-
-def _structure(interface: Interface, known: Dependencies) -> list[dict[str, Any]]:
-    """Return each output's 1-based index and dependencies."""
-    n_u, n_y = len(interface.inputs), len(interface.outputs)
-    rows = []
-    for i in range(n_y):
-        inputs = [j + 1 for j in known.on_inputs[i]]
-        parameters = [n_u + n_y + j + 1 for j in known.on_parameters[i]]
-        rows.append(
-            {"index": n_u + i + 1, "inputs": inputs, "knowns": inputs + parameters}
-        )
-    return rows

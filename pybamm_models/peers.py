@@ -110,8 +110,8 @@ def step_currents(
     except _SOLVER_ERRORS as error:
         message = (
             f"PyBaMM's {physics.family} of `{physics.parameter_set}` failed at "
-            f"{len(rows) * step_s:g} s, relative tolerance {tolerance[0]:g}: {error}. Choose "
-            "another tolerance or a smaller current."
+            f"{len(rows) * step_s:g} s, relative tolerance {tolerance[0]:g}: {error}. "
+            "Choose another tolerance or a smaller current."
         )
         raise ModelError(message) from error
     voltage_V, temperature_K = np.array(rows).T

@@ -40,17 +40,14 @@ PARTS: dict[str, tuple[str, str]] = {
     "leak": ("bench_fmu_state", "leak_rows"),
     "size": ("bench_fmu_speed", "size_rows"),
     "peers": ("bench_fmu_peers", "rows"),
-    "clients": ("bench_fmu_clients", "rows"),
 }
-# These make an environment of their own from the package registry.
-_OPT_IN = ("clients",)
 _N_STEP, _N_QUICK_STEP = 10_000, 200
 SEEDS = {"inputs": SEED, "points": SEED}
 
 
 def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
-    """Measure the chosen parts; `clients` only where it is asked for by name."""
-    names = options.only or tuple(name for name in PARTS if name not in _OPT_IN)
+    """Measure the chosen parts and return one row per figure."""
+    names = options.only or tuple(PARTS)
     cases = quick_cases() if options.is_quick else full_cases()
     found: list[BenchRow] = []
     if not has_physics():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -76,8 +76,18 @@ class DrivenFmu:
         interface: Interface,
         inputs: Vector,
         step_s: float,
+        parameters: Mapping[str, float],
     ) -> DrivenFmu:
-        """Extract an FMU next to itself and write the table."""
+        """Extract an FMU next to itself and write the table.
+
+        Args:
+            driver: The program.
+            path: The FMU.
+            interface: Of what was exported.
+            inputs: One row per step.
+            step_s: The communication step.
+            parameters: Values other than the start values.
+        """
         folder = path.with_suffix("")
         if not folder.exists():
             folder.mkdir()
@@ -89,14 +99,17 @@ class DrivenFmu:
         library = next(file for file in found if file.is_file())
         known = {v.name: v.valueReference for v in description.modelVariables}
         references = [
-            known[name] for name in (*interface.input_names, *interface.output_names)
+            known[name]
+            for name in (*interface.input_names, *interface.output_names, *parameters)
         ]
         n_in, n_out = len(interface.inputs), len(interface.outputs)
-        head = struct.pack("<iiid", n_in, n_out, len(inputs), step_s)
+        sizes = (n_in, n_out, len(parameters), len(inputs))
+        head = struct.pack("<iiiid", *sizes, step_s)
         table = path.with_suffix(f".{len(inputs)}x{step_s:g}.table")
         table.write_bytes(
             head
             + np.array(references, dtype="<u4").tobytes()
+            + np.array([*parameters.values()], dtype="<f8").tobytes()
             + np.ascontiguousarray(inputs, dtype="<f8").tobytes()
         )
         token = description.guid or description.instantiationToken
@@ -140,6 +153,11 @@ class DrivenFmu:
     def step_s(self, repeats: int) -> float:
         """Return the median seconds of set inputs, doStep, get outputs."""
         return float(self.call("time", str(repeats)))
+
+    def instances(self, n: int) -> tuple[int, float]:
+        """Make, step once and free; return the bytes grown and the seconds of each."""
+        grown, took_s = self.call("leak", str(n)).split()
+        return int(grown), float(took_s)
 
     def read(self, path: Path) -> Vector:
         """Return a file of outputs, one row per step."""

@@ -6,7 +6,6 @@ import time
 from importlib.util import find_spec
 
 from packtwin.fmu.binaries import describe_binaries
-from packtwin.fmu.export import export_fmu
 from packtwin.fmu.platforms import PLATFORMS
 from packtwin.scenarios.bench import BenchRow, at_most, not_measured
 from packtwin.scenarios.bench_fmu_cases import VERSIONS, Bench, Progress
@@ -58,11 +57,9 @@ def size_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
     case, path = bench.cases[0], bench.folder / "everywhere.fmu"
     made = bench.model(case)
     begin = time.perf_counter()
-    export_fmu(
-        made.subject,
+    made.export(
         path,
         platforms=("all",),
-        description=made.account,
         progress=lambda share, text: progress(share, text),
     )
     took_s = time.perf_counter() - begin
@@ -82,7 +79,7 @@ def size_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
         at_most(
             "glibc.all",
             "Linux binaries of them that need a glibc newer than 2.17",
-            len(newest),
+            float(len(newest)),
             "1",
             0.0,
         ),

@@ -1,4 +1,4 @@
-"""Saved states in new processes, threads, leaks, and a folder with libc and libm only."""
+"""Saved states in new processes, threads, leaks, and a folder with libc alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rows(progress: Progress, bench: Bench) -> list[BenchRow]:
                 "steps differ in a bit"
             )
             key = f"replay.{case.key}.{version[0]}"
-            found.append(at_most(key, what, wrong, "1", 0.0))
+            found.append(at_most(key, what, float(wrong), "1", 0.0))
     return found
 
 
@@ -55,7 +55,7 @@ def thread_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
                 f"instances, {_N_THREAD_STEP} steps: steps that differ from serial"
             )
             key = f"threads.{case.key}.{version[0]}"
-            found.append(at_most(key, what, wrong, "1", 0.0))
+            found.append(at_most(key, what, float(wrong), "1", 0.0))
     return found
 
 
@@ -66,7 +66,7 @@ def leak_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
     for index, case in enumerate(bench.cases):
         for version in VERSIONS:
             progress(index / len(bench.cases), case.name)
-            grown = int(bench.driven(case, 1, version=version).call("leak", str(n)))
+            grown, _ = bench.driven(case, 1, version=version).instances(n)
             what = f"{case.name}, FMI {version}: memory grown in {n} instances"
             key = f"leak.{case.key}.{version[0]}"
             found.append(at_most(key, what, max(grown, 0) / 1e6, "MB", 1.0))
@@ -87,7 +87,7 @@ def isolation_rows(progress: Progress, bench: Bench) -> list[BenchRow]:
             f"{case.name}: libraries needed besides libc and libm ({', '.join(extra)})"
             if extra
             else f"{case.name}: libraries needed besides libc and libm",
-            len(extra),
+            float(len(extra)),
             "1",
             0.0,
         )

@@ -65,7 +65,9 @@ def random_inputs(
     return u, np.array(parameters, dtype=np.float64)
 
 
-def lithium_rows(loop: CLoop, spec: SurrogateSpec, n_hour: int) -> Iterator[BenchRow]:
+def lithium_rows(
+    loop: CLoop[StepMap], spec: SurrogateSpec, n_hour: int
+) -> Iterator[BenchRow]:
     """Count lithium and charge over hours of random current."""
     c, interface = spec.constants, loop.step_map.interface
     names = interface.output_names
@@ -139,7 +141,7 @@ def random_points(
     return np.column_stack(columns), u
 
 
-def runtime_gaps(loop: CLoop, spec: SurrogateSpec, n: int) -> dict[str, float]:
+def runtime_gaps(loop: CLoop[StepMap], spec: SurrogateSpec, n: int) -> dict[str, float]:
     """Return the largest differences of torch and C from CasADi after a 1-s step.
 
     Each is scaled by the magnitude of the value where that is above 1.

@@ -14,7 +14,7 @@ from packtwin.twin.variable import nearest_names
 
 if TYPE_CHECKING:
     from packtwin.fmu.binaries import Binary
-    from packtwin.fmu.export import Kind
+    from packtwin.fmu.source import FmiKind
 
 __all__ = ["export"]
 
@@ -120,11 +120,10 @@ def _export_model(
     out: Path | None,
     points: int | None,
     fmi: FmiVersion,
-    kinds: tuple[Kind, ...],
+    kinds: tuple[FmiKind, ...],
     platforms: tuple[str, ...],
 ) -> None:
     from packtwin.fmu.binaries import describe_binaries
-    from packtwin.fmu.export import export_fmu
     from packtwin.scenarios.console import stage_progress
     from packtwin.scenarios.fmu_models import find_fmu_model
 
@@ -133,13 +132,11 @@ def _export_model(
         progress("export", 0.0, "building the model")
         made = find_fmu_model(name, points=points)
         path = out or Path(f"{made.subject.name}.fmu")
-        export_fmu(
-            made.subject,
+        made.export(
             path,
             fmi_version=fmi,
             kinds=kinds,
             platforms=platforms,
-            description=made.account,
             progress=lambda share, text: progress("export", share, text),
         )
     interface = made.subject.interface
@@ -159,8 +156,8 @@ def _told(binary: Binary) -> str:
     return f"{binary.size / 1e3:.0f} kB, needs {binary.needs}"
 
 
-def _kinds(text: str) -> tuple[Kind, ...]:
-    known: tuple[Kind, ...] = ("cs", "me")
+def _kinds(text: str) -> tuple[FmiKind, ...]:
+    known: tuple[FmiKind, ...] = ("cs", "me")
     words = _words(text)
     for word in words:
         if word not in known:

@@ -2,14 +2,14 @@
 
    fmu_driver LIBRARY TOKEN TABLE MODE [ARGUMENTS]
 
-   TABLE is binary: the number of inputs, outputs and steps (int32), the communication
-   step (double), the value references of inputs and outputs (uint32), and the inputs of
-   every step (double, by row). Modes:
+   TABLE is binary: the number of inputs, outputs, parameters and steps (int32), the
+   communication step (double), the value references of inputs, outputs and parameters
+   (uint32), the parameters, and the inputs of every step (double, by row). Modes:
 
    run OUT                 step through the table; the outputs after every step to OUT
    time REPEATS            median seconds of set inputs, doStep, get outputs
    threads N M             N threads with M instances each, compared with a serial run
-   leak N                  N instances made, stepped once and freed; bytes grown
+   leak N                  N instances made, stepped once and freed: bytes grown, s each
    save FOLDER AT...       serialize before each of these steps to FOLDER/AT
    resume STATE AT OUT     go on from such a file; the outputs of 20 steps to OUT */
 #define _GNU_SOURCE
@@ -35,10 +35,10 @@ typedef struct {
 static int is_3;
 static void *library;
 static const char *token;
-static int n_in, n_out, n_step;
+static int n_in, n_out, n_parameter, n_step;
 static double step_s;
-static uint32_t *in_vr, *out_vr;
-static double *inputs;
+static uint32_t *in_vr, *out_vr, *parameter_vr;
+static double *parameters, *inputs;
 
 static void *(*make2)(const char *, int, const char *, const char *, const callbacks2 *,
                       int, int);
@@ -136,11 +136,12 @@ static void *make(void) {
   return made;
 }
 
+static void set_all(void *c, const uint32_t *vr, size_t n, const double *values) {
+  if (n) must(is_3 ? set3(c, vr, n, values, n) : set2(c, vr, n, values), "set");
+}
+
 static void set(void *c, const double *values) {
-  if (!n_in) return;
-  must(is_3 ? set3(c, in_vr, (size_t)n_in, values, (size_t)n_in)
-            : set2(c, in_vr, (size_t)n_in, values),
-       "set");
+  set_all(c, in_vr, (size_t)n_in, values);
 }
 
 static void get(void *c, double *values) {
@@ -156,6 +157,7 @@ static void start(void *c) {
     must(setup2(c, 0, 0.0, 0.0, 0, 0.0), "setup");
     must(enter2(c), "enter");
   }
+  set_all(c, parameter_vr, (size_t)n_parameter, parameters);
   set(c, inputs);
   must(leave(c), "leave");
 }
@@ -201,17 +203,26 @@ static char *read_from(const char *path, size_t *size) {
   return data;
 }
 
+static void *take(char **at, size_t size) {
+  void *copy = malloc(size + 1);
+  memcpy(copy, *at, size);
+  *at += size;
+  return copy;
+}
+
 static void read_table(const char *path) {
   size_t size;
   char *at = read_from(path, &size);
-  memcpy(&n_in, at, 4), memcpy(&n_out, at + 4, 4), memcpy(&n_step, at + 8, 4);
-  memcpy(&step_s, at + 12, 8);
-  at += 20;
-  in_vr = malloc(4 * (size_t)(n_in + 1)), out_vr = malloc(4 * (size_t)n_out);
-  memcpy(in_vr, at, 4 * (size_t)n_in), at += 4 * n_in;
-  memcpy(out_vr, at, 4 * (size_t)n_out), at += 4 * n_out;
-  inputs = malloc(8 * (size_t)(n_in * n_step + 1));
-  memcpy(inputs, at, 8 * (size_t)(n_in * n_step));
+  n_in = *(int *)take(&at, 4);
+  n_out = *(int *)take(&at, 4);
+  n_parameter = *(int *)take(&at, 4);
+  n_step = *(int *)take(&at, 4);
+  step_s = *(double *)take(&at, 8);
+  in_vr = take(&at, 4 * (size_t)n_in);
+  out_vr = take(&at, 4 * (size_t)n_out);
+  parameter_vr = take(&at, 4 * (size_t)n_parameter);
+  parameters = take(&at, 8 * (size_t)n_parameter);
+  inputs = take(&at, 8 * (size_t)(n_in * n_step));
 }
 
 static double now(void) {
@@ -352,11 +363,14 @@ int main(int argc, char **argv) {
     n_instance = atoi(argv[6]);
     run_threads(atoi(argv[5]));
   } else if (!strcmp(mode, "leak")) {
+    const int n = atoi(argv[5]);
     long before;
-    cycle(200);
+    double begin;
+    cycle(n < 200 ? n : 200);
     before = resident();
-    cycle(atoi(argv[5]));
-    printf("%ld\n", resident() - before);
+    begin = now();
+    cycle(n);
+    printf("%ld %.9g\n", resident() - before, (now() - begin) / n);
   } else if (!strcmp(mode, "save")) {
     save(argv[5], argc - 6, argv + 6);
   } else if (!strcmp(mode, "resume") && argc > 7) {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TypeAlias, final, get_args
+from typing import Any, Literal, TypeAlias, final, get_args
 
-from packtwin.fmu.documentation import Account
+from packtwin.fmu.export import Account, Experiment, export_fmu
 from packtwin.pybamm_models.cells import CELLS, DEFAULT_CELL, Mesh, find_cell
 from packtwin.pybamm_models.physics_definition import Family, Physics
 from packtwin.scenarios.catalogue import find_path
@@ -17,7 +17,7 @@ from packtwin.twin.cooling import CoolingParameters, cooling_step_map
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.pack import PackLayout, pack_step_map
 from packtwin.twin.steppable import SteppableCode
-from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_step_map
+from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_model, cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec
 from packtwin.twin.variable import nearest_names
 from packtwin.twin.vehicle import load_vehicle, vehicle_step_map
@@ -38,6 +38,7 @@ __all__ = [
 DEFAULT_SURROGATE, _DEFAULT_VEHICLE = DEFAULT_CELL, "tesla_model_3_rwd_epa"
 _Name: TypeAlias = Literal["cell", "pack", "vehicle", "cooling"]
 _FAMILIES: dict[str, Family] = {name.lower(): name for name in get_args(Family)}
+_CURRENT = Experiment(spans={"current_A": (-2.5, 2.5)})
 FMU_MODELS = (*get_args(_Name), *(f"{name}:CELL" for name in _FAMILIES))
 """What `packtwin export` knows; besides, the path of a surrogate (.npz)."""
 
@@ -45,10 +46,21 @@ FMU_MODELS = (*get_args(_Name), *(f"{name}:CELL" for name in _FAMILIES))
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FmuModel:
-    """Something to export and what to say of it."""
+    """Something to export, what to say of it, and the run whose results it carries."""
 
     subject: SteppableCode
     account: Account
+    experiment: Experiment = field(default_factory=Experiment)
+
+    def export(self, path: Path, **options: Any) -> Path:
+        """Write the FMU; for the options see `export_fmu`."""
+        return export_fmu(
+            self.subject,
+            path,
+            description=self.account,
+            experiment=self.experiment,
+            **options,
+        )
 
 
 def is_fmu_model(text: str) -> bool:
@@ -97,7 +109,7 @@ def find_fmu_model(text: str, *, points: int | None = None) -> FmuModel:
 def cell_fmu(spec: SurrogateSpec) -> FmuModel:
     """Return one cell of a trained surrogate."""
     return FmuModel(
-        subject=cell_step_map(spec),
+        subject=replace(cell_step_map(spec), equations=cell_model(spec)),
         account=Account(
             description=f"Cell `{spec.name}`: particle core with learned closures.",
             equations=(
@@ -115,6 +127,7 @@ def cell_fmu(spec: SurrogateSpec) -> FmuModel:
             notice=_training_notice(spec),
             certificate=spec.certificate,
         ),
+        experiment=_CURRENT,
     )
 
 
@@ -143,6 +156,7 @@ def pack_fmu(spec: SurrogateSpec, layout: PackLayout | None = None) -> FmuModel:
                 "It does not age.",
             ),
         ),
+        experiment=Experiment(spans={"power_request_W": (-20e3, 20e3)}),
     )
 
 
@@ -162,6 +176,7 @@ def vehicle_fmu(name: str = _DEFAULT_VEHICLE) -> FmuModel:
             ),
             limits=("It follows the speed it is given; there is no driver.",),
         ),
+        experiment=Experiment(spans={"speed_m_per_s": (0.0, 30.0)}),
     )
 
 
@@ -180,6 +195,13 @@ def cooling_fmu(parameters: CoolingParameters | None = None) -> FmuModel:
             ),
             limits=("The coolant does not freeze or boil.",),
         ),
+        experiment=Experiment(
+            spans={
+                "heat_cell_to_coolant_W": (0.0, 3e3),
+                "pump_command": (0.0, 1.0),
+                "chiller_command": (0.0, 1.0),
+            }
+        ),
     )
 
 
@@ -197,6 +219,9 @@ def physics_fmu(family: Family, cell: str, *, points: int | None = None) -> FmuM
         mesh = Mesh(x_n=points, x_s=points, x_p=points, r_n=points, r_p=points)
         physics = replace(physics, mesh=mesh)
     model = physics_model(physics)
+    # A BPX file is a path of this machine.
+    data = Path(physics.parameter_set).name
+    options = ", ".join(f"{k} {v}" for k, v in sorted(physics.all_options.items()))
     mesh_text = ", ".join(f"{k} {v}" for k, v in _mesh_points(physics.mesh).items())
     source = f"PyBaMM {version('pybamm')}"
     return FmuModel(
@@ -204,9 +229,9 @@ def physics_fmu(family: Family, cell: str, *, points: int | None = None) -> FmuM
         account=Account(
             description=f"{family} of {Path(cell).name}, PyBaMM's equations.",
             equations=(
-                f"The {family} model of parameter set `{physics.parameter_set}` with "
-                f"options {physics.all_options}, discretised by {source} on the mesh "
-                f"{mesh_text}: {len(model.states)} differential and "
+                f"The {family} model of parameter set `{data}` (options: {options}), "
+                f"discretised by {source} on the mesh {mesh_text}: "
+                f"{len(model.states)} differential and "
                 f"{len(model.algebraic_states)} algebraic equations.",
                 "Integrated inside the step by RODAS3 (Rosenbrock, order 3, L-stable; "
                 "doi:10.1016/S1352-2310(97)83212-8) with an embedded error estimate "
@@ -219,8 +244,9 @@ def physics_fmu(family: Family, cell: str, *, points: int | None = None) -> FmuM
             ),
             notice=f"the equations are those of {source} (BSD-3-Clause, copyright the "
             f"PyBaMM team, https://pybamm.org); the data are its parameter set "
-            f"`{Path(physics.parameter_set).name}`, whose authors are to be cited.",
+            f"`{data}`, whose authors are to be cited.",
         ),
+        experiment=_CURRENT,
     )
 
 

@@ -84,7 +84,6 @@ class ScenarioStages:
         return certify_on_runs(self._scenario, folder, progress)
 
     def _export(self, folder: Path, progress: Progress) -> Sequence[Path]:
-        from packtwin.fmu.export import export_fmu
         from packtwin.scenarios.fmu_models import cooling_fmu, pack_fmu, vehicle_fmu
         from packtwin.twin.cooling import CoolingParameters
         from packtwin.twin.pack import PackLayout
@@ -103,7 +102,7 @@ class ScenarioStages:
             progress((k + 0.1) / len(plans), f"compiling {name}.fmu")
             made = make()
             path = folder / "fmu" / f"{name}.fmu"
-            outputs.append(export_fmu(made.subject, path, description=made.account))
+            outputs.append(made.export(path))
         path = folder / "certificate.json"
         write_text(path, json.dumps(spec.certificate, indent=1) + "\n")
         return [*outputs, path]

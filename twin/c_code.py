@@ -17,13 +17,14 @@ different memory and space may run in parallel threads, also those with a small 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 import casadi as ca
+
+from packtwin.twin.casadi_c import casadi_unit
+from packtwin.twin.step_derivatives import derivative_functions
 
 __all__ = ["CCode", "generate_c"]
 
@@ -38,12 +39,17 @@ class CCode:
         source: The C99 text.
         n_memory: Length of the memory.
         input_order: Number of time derivatives of the inputs that a step takes.
+        substep_s: A longer step is cut into equal substeps of at most this length.
+        has_derivatives: Whether the calls `NAME_FUNCTION_call` (see `casadi_unit`) of
+            the derivatives (see `step_derivatives`) are there too.
     """
 
     name: str
     source: str
     n_memory: int
     input_order: int = 0
+    substep_s: float = math.inf
+    has_derivatives: bool = False
 
 
 _WRAPPER = """
@@ -65,25 +71,17 @@ static int pts_all_finite(const double *v, int n) {{
 }}
 
 typedef struct {{
-  const casadi_real *arg[{n_arg}];
-  casadi_real *res[{n_res}];
-  casadi_real w[{n_w}];
+  {name}_functions_space call;
   double now[{dim_memory}], next[{dim_memory}], last[{dim_outputs}];
   double total[{dim_outputs}];
   double moved[{dim_moved}];
-  casadi_int iw[{n_iw}];
 }} pts_space;
 
 {static}size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
 
 {static}int {name}_pt_initialize(const double *u, const double *p, double *memory,
                           double *y, void *space) {{
-  pts_space *s = (pts_space *)space;
-  s->arg[0] = u;
-  s->arg[1] = p;
-  s->res[0] = memory;
-  s->res[1] = y;
-  if ({name}_initialize(s->arg, s->res, s->iw, s->w, 0)) return 1;
+  if ({name}_initialize_call(u, p, memory, y, space)) return 1;
   return !(pts_all_finite(memory, PTS_N_MEMORY) && pts_all_finite(y, PTS_N_OUTPUTS));
 }}
 
@@ -103,14 +101,9 @@ typedef struct {{
   for (k = 0; k < PTS_N_OUTPUTS; ++k) total[k] = 0.0;
   for (i = 0; i < n; ++i) {{
     t_i = t + i * h_i;
-    s->arg[0] = now;
-    s->arg[1] = &t_i;
-    s->arg[2] = &h_i;
-    s->arg[3] = {inputs};
-    s->arg[4] = p;
-    s->res[0] = next;
-    s->res[1] = last;
-    if ({name}_step(s->arg, s->res, s->iw, s->w, 0)) return 1;
+    if ({name}_step_call(now, &t_i, &h_i, {inputs}, p, next, last, &s->call)) {{
+      return 1;
+    }}
     memcpy(now, next, sizeof(double) * PTS_N_MEMORY);
     for (k = 0; k < PTS_N_OUTPUTS; ++k) total[k] += last[k];
   }}
@@ -141,7 +134,7 @@ static const double *pts_shifted(const double *u, double offset, double *moved) 
 """
 
 
-def generate_c(
+def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     name: str,
     initialize: ca.Function,
     step: ca.Function,
@@ -149,7 +142,9 @@ def generate_c(
     is_mean: Sequence[bool],
     substep_s: float = math.inf,
     input_order: int = 0,
+    has_derivatives: bool = False,
     is_static: bool = False,
+    also: Sequence[ca.Function] = (),
 ) -> CCode:
     """Generate the C source of a step map's two functions; see `StepMap`.
 
@@ -160,21 +155,19 @@ def generate_c(
         is_mean: Flags of the outputs that are means over the step.
         substep_s: A longer step is cut into equal substeps of at most this length.
         input_order: Number of time derivatives among the inputs of `step`.
+        has_derivatives: Add the functions of `step_derivatives`.
         is_static: Make the ABI functions `static` too (for one FMU source file).
+        also: Further functions, to be called by their names in code that follows.
     """
-    generator = ca.CodeGenerator(
-        f"{name}_functions.c",
-        {"with_header": False, "casadi_int": "int", "avoid_stack": False},
-    )
-    functions = (
+    functions = [
         _renamed(initialize, f"{name}_initialize"),
         _renamed(step, f"{name}_step"),
-    )
-    for function in functions:
-        generator.add(function)
-    with tempfile.TemporaryDirectory() as folder:
-        generator.generate(f"{folder}/")
-        source = (Path(folder) / f"{name}_functions.c").read_text()
+        *also,
+    ]
+    n_fast = len(functions)
+    if has_derivatives:
+        functions += derivative_functions(name, *functions[:2])
+    source = casadi_unit(f"{name}_functions", functions, n_fast)
     n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
     n_u, order = initialize.numel_in(0), input_order
     limit = substep_s if math.isfinite(substep_s) else -1.0
@@ -192,16 +185,14 @@ def generate_c(
         n_flags=max(1, n_y),
         flags=flags,
         substep=repr(float(limit)),
-        n_arg=max(1, *(f.sz_arg() for f in functions)),
-        n_res=max(1, *(f.sz_res() for f in functions)),
-        n_iw=max(1, *(f.sz_iw() for f in functions)),
-        n_w=max(1, *(f.sz_w() for f in functions)),
     )
     return CCode(
         name=name,
-        source=_with_column_order(source) + wrapper,
+        source=source + wrapper,
         n_memory=n_m,
         input_order=order,
+        substep_s=substep_s,
+        has_derivatives=has_derivatives,
     )
 
 
@@ -210,49 +201,3 @@ def _renamed(function: ca.Function, name: str) -> ca.Function:
         return function
     arguments = function.mx_in()
     return ca.Function(name, arguments, function.call(arguments))
-
-
-# CasADi's dense product runs along rows; along columns, four at a time, the same sums
-# are formed in the same order (bit-identical), but the compiler can vectorise them: 3x
-# on networks.
-_PRODUCT = """void casadi_mtimes_dense(const casadi_real* x, casadi_int nrow_x,
-    casadi_int ncol_x, const casadi_real* y, casadi_int ncol_y, casadi_real* z,
-    casadi_int tr) {
-  casadi_int i, j, k;
-  for (i = 0; i < ncol_y; ++i) {
-    if (tr) {
-      for (j = 0; j < ncol_x; ++j) {
-        for (k = 0; k < nrow_x; ++k) {
-          z[j + i * ncol_x] += x[k + j * nrow_x] * y[k + i * nrow_x];
-        }
-      }
-    } else {
-      casadi_real* restrict sum = z + i * nrow_x;
-      const casadi_real* restrict f = y + i * ncol_x;
-      for (k = 0; k + 4 <= ncol_x; k += 4) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real* restrict b = a + nrow_x;
-        const casadi_real* restrict c = b + nrow_x;
-        const casadi_real* restrict d = c + nrow_x;
-        const casadi_real f0 = f[k], f1 = f[k + 1], f2 = f[k + 2], f3 = f[k + 3];
-        for (j = 0; j < nrow_x; ++j) {
-          sum[j] = (((sum[j] + a[j] * f0) + b[j] * f1) + c[j] * f2) + d[j] * f3;
-        }
-      }
-      for (; k < ncol_x; ++k) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real f0 = f[k];
-        for (j = 0; j < nrow_x; ++j) sum[j] += a[j] * f0;
-      }
-    }
-  }
-}
-"""
-
-
-def _with_column_order(source: str) -> str:
-    begin = source.find("void casadi_mtimes_dense(")
-    if begin < 0:
-        return source
-    end = source.index("\n}\n", begin) + 3
-    return source[:begin] + _PRODUCT + source[end:]

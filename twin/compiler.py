@@ -31,6 +31,7 @@ _FLAGS = (
     "-ffp-contract=off",
     "-fno-math-errno",
     "-DFMI2_OVERRIDE_FUNCTION_PREFIX",
+    "-DFMI3_OVERRIDE_FUNCTION_PREFIX",
 )
 
 # Windows code is always position-independent; clang refuses the flag there.

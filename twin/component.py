@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.compiled import CompiledStepMap
+from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.step_map import StepMap, StepStatus
@@ -154,7 +155,7 @@ class StepMapComponent:
 
     def __init__(
         self,
-        step_map: StepMap | CompiledStepMap,
+        step_map: StepMap | CompiledStepMap | CompiledSwitched,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,
@@ -176,8 +177,7 @@ class StepMapComponent:
         self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
         self._span_s, self._is_at_start = 0.0, True
         self._known_slopes: StepSlopes | None = None  # made when asked for
-        is_compiled = isinstance(step_map, CompiledStepMap)
-        self._order = 1 if is_compiled else step_map.input_order
+        self._order = step_map.input_order
 
     @property
     def name(self) -> str:
@@ -231,12 +231,13 @@ class StepMapComponent:
             self._span_s, self._u, self._is_at_start = span_s, u.copy(), False
             return StepReport(outputs=y, end_tick=end_tick)
         message = "the result is not finite"
+        rows = np.atleast_2d(u)
+        where = (self._memory, start_s, span_s, rows[0], self._p)
         if isinstance(self._step_map, CompiledStepMap):
-            rows = u.reshape(-1, u.shape[-1])
             slope = rows[1] if len(rows) > 1 else None
-            message = self._step_map.refusal(
-                self._memory, start_s, span_s, rows[0], self._p, slope=slope
-            ).reason
+            message = self._step_map.refusal(*where, slope=slope).reason
+        elif isinstance(self._step_map, CompiledSwitched):
+            message = self._step_map.refusal(*where).reason
         return StepReport(outputs=y, end_tick=tick, status=status, message=message)
 
     def _advance_on_polynomials(

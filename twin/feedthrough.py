@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -14,8 +15,12 @@ from packtwin.twin.variable import Interface
 
 __all__ = [
     "Dependencies",
+    "dependencies_at_start",
+    "dependencies_of_equations",
     "dependencies_of_model",
     "dependencies_of_start",
+    "dependencies_of_states",
+    "dependencies_through",
     "feedthrough_of",
 ]
 
@@ -63,13 +68,72 @@ def dependencies_of_model(model: Model) -> Dependencies:
     Algebraic states that share an equation are taken to depend on each other, so that
     there may be more dependencies than needed but never fewer.
     """
-    on_inputs, on_parameters = (_rows(_outputs_by(model, k)) for k in range(2))
+    return dependencies_at_start(model, model.outputs)
+
+
+def dependencies_at_start(model: Model, function: ca.Function) -> Dependencies:
+    """Return what a function of the model depends on at the start."""
+    on_inputs, on_parameters = (_rows(_at_start(model, function, k)) for k in range(2))
     return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
 
 
-def _outputs_by(model: Model, k: int) -> Pattern:
-    """Pattern of the outputs by the inputs (k = 0) or parameters (k = 1)."""
+def dependencies_through(
+    function: ca.Function, parts: Mapping[int, Dependencies], own: tuple[int, int]
+) -> Dependencies:
+    """Return the dependencies of a function's result on inputs and parameters.
+
+    Args:
+        function: With one result.
+        parts: Dependencies of those arguments that are outputs themselves.
+        own: Positions of the arguments that are the inputs and the parameters.
+    """
+
+    def rows(at: int, label: str) -> tuple[tuple[int, ...], ...]:
+        pattern = _pattern(function.jac_sparsity(0, at))
+        for k, part in parts.items():
+            inner = np.zeros((function.numel_in(k), pattern.shape[1]), dtype=bool)
+            for i, row in enumerate(getattr(part, label)):
+                inner[i, list(row)] = True
+            pattern |= _pattern(function.jac_sparsity(0, k)) @ inner
+        return _rows(pattern)
+
+    return Dependencies(
+        on_inputs=rows(own[0], "on_inputs"), on_parameters=rows(own[1], "on_parameters")
+    )
+
+
+def dependencies_of_states(model: Model) -> Dependencies:
+    """Return what each continuous state depends on at the start."""
+    on_inputs, on_parameters = (
+        _rows(_pattern(model.initial.jac_sparsity(0, k))) for k in range(2)
+    )
+    return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
+
+
+def dependencies_of_equations(
+    model: Model, function: ca.Function
+) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """Return the positions of inputs and states that each of its results depends on.
+
+    Directly and by algebraic states, the continuous states being independent.
+    """
+    n_x, n_u = len(model.states), len(model.interface.inputs)
+    x = np.eye(n_x, dtype=bool)
+    z = _algebraic_by(model, x, None)
+    on_states = _rows(_through(function, x, z, None))
+    fixed = np.zeros((n_x, n_u), bool)
+    z = _algebraic_by(model, fixed, 0)
+    on_inputs = _rows(_through(function, fixed, z, 0))
+    return tuple(zip(on_inputs, on_states, strict=True))
+
+
+def _at_start(model: Model, function: ca.Function, k: int) -> Pattern:
     x = _pattern(model.initial.jac_sparsity(0, k))
+    return _through(function, x, _algebraic_by(model, x, k), k)
+
+
+def _algebraic_by(model: Model, x: Pattern, k: int | None) -> Pattern:
+    """Pattern of the algebraic states, given that of the continuous ones."""
     z = np.zeros((len(model.algebraic_states), x.shape[1]), bool)
     if model.algebraic is not None:
         appears = _pattern(model.algebraic.jac_sparsity(0, 2)).T
@@ -78,13 +142,16 @@ def _outputs_by(model: Model, k: int) -> Pattern:
             if bool((wider == z).all()):
                 break
             z = wider
-    return _through(model.outputs, x, z, k)
+    return z
 
 
-def _through(function: ca.Function, x: Pattern, z: Pattern, k: int) -> Pattern:
+def _through(function: ca.Function, x: Pattern, z: Pattern, k: int | None) -> Pattern:
     """Pattern of a function's result, given those of the states."""
-    by_x, by_z, own = (_pattern(function.jac_sparsity(0, j)) for j in (1, 2, 3 + k))
-    return own | (by_x @ x) | (by_z @ z)
+    by_x, by_z = (_pattern(function.jac_sparsity(0, j)) for j in (1, 2))
+    result: Pattern = (by_x @ x) | (by_z @ z)
+    if k is not None:
+        result = result | _pattern(function.jac_sparsity(0, 3 + k))
+    return result
 
 
 def _pattern(sparsity: Any) -> Pattern:

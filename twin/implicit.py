@@ -78,12 +78,21 @@ class ImplicitSource:
         """Return what each output depends on at once."""
         return dependencies_of_model(self.model)
 
-    def c_code(self, *, is_static: bool = False) -> CCode:
+    @property
+    def equations(self) -> Model:
+        """The model, whose states begin the memory."""
+        return self.model
+
+    def c_code(
+        self, *, is_static: bool = False, has_derivatives: bool = False
+    ) -> CCode:
         """Return the C source; see `c_code`.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
+            has_derivatives: Ignored: the length of a step's parts depends on the state.
         """
+        del has_derivatives
         return CCode(
             name=self.name,
             source=(STATIC if is_static else "") + self.source,

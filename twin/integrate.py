@@ -187,6 +187,7 @@ def integrate(
         step=_step_function(f"{model.name}_step", [x, t, h, rows, p], step),
         substep_s=substep_s,
         input_order=input_order,
+        equations=model,
     )
 
 

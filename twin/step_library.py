@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -21,16 +22,19 @@ _FUNCTIONS = ("initialize", "advance", "run", "explain")
 class StepLibrary:
     """A loaded library and scratch memory for each thread that calls it."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(
+        self, path: Path, name: str, functions: Sequence[str] = _FUNCTIONS
+    ) -> None:
         """Load a library.
 
         Args:
             path: The shared library.
             name: Prefix of its functions.
+            functions: What follows the prefix.
         """
         loaded = ctypes.CDLL(str(path))
         self._functions: dict[str, Any] = {
-            label: getattr(loaded, f"{name}_pt_{label}") for label in _FUNCTIONS
+            label: getattr(loaded, f"{name}_pt_{label}") for label in functions
         }
         space_size = getattr(loaded, f"{name}_pt_space_size")
         space_size.restype = ctypes.c_size_t

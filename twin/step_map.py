@@ -9,6 +9,7 @@ made from the same two CasADi functions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -26,6 +27,7 @@ from packtwin.twin.feedthrough import (
     feedthrough_of,
 )
 from packtwin.twin.input_polynomial import input_rows
+from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
 
@@ -60,6 +62,7 @@ class StepMap:
         input_order: Order k of the polynomials that `step` takes as inputs: its `u`
             is stacked from the inputs and their first k time derivatives at the start
             of the step, of size `n_inputs * (k + 1)`. `initialize` takes values only.
+        equations: The model that the memory is the state of, if there is one.
     """
 
     name: str
@@ -69,6 +72,7 @@ class StepMap:
     step: ca.Function
     substep_s: float = math.inf
     input_order: int = 0
+    equations: Model | None = None
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
@@ -116,11 +120,19 @@ class StepMap:
         """Return what each output depends on at once."""
         return dependencies_of_start(self.initialize)
 
-    def c_code(self, *, is_static: bool = False) -> CCode:
+    def c_code(
+        self,
+        *,
+        is_static: bool = False,
+        has_derivatives: bool = False,
+        also: Sequence[ca.Function] = (),
+    ) -> CCode:
         """Return the C source; see `c_code`.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
+            has_derivatives: Add the functions of `step_derivatives`.
+            also: Further functions for code that follows.
         """
         return generate_c(
             self.name,
@@ -129,7 +141,9 @@ class StepMap:
             is_mean=self.is_mean_output.tolist(),
             substep_s=self.substep_s,
             input_order=self.input_order,
+            has_derivatives=has_derivatives,
             is_static=is_static,
+            also=also,
         )
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from packtwin.twin.c_code import CCode
 from packtwin.twin.feedthrough import Dependencies
+from packtwin.twin.model import Model
 from packtwin.twin.variable import Interface
 
 __all__ = ["SteppableCode"]
@@ -37,10 +38,18 @@ class SteppableCode(Protocol):
         """Return what each output depends on at once."""
         ...
 
-    def c_code(self, *, is_static: bool = False) -> CCode:
+    @property
+    def equations(self) -> Model | None:
+        """The model whose states begin the memory, if there is one."""
+        ...
+
+    def c_code(
+        self, *, is_static: bool = False, has_derivatives: bool = False
+    ) -> CCode:
         """Return the C source.
 
         Args:
             is_static: Make the functions of the ABI `static` too.
+            has_derivatives: Add exact derivatives where the step has them.
         """
         ...

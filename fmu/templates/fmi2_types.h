@@ -1,8 +1,7 @@
-#if !defined(_WIN32) && defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 /* ---- FMI 2.0: the binary interface, declared from the standard's text ------ */
+#define PT_EXPORT(type, name) PT_VISIBLE type PT_NAME(name)
+
 typedef void *fmi2Component;
 typedef void *fmi2ComponentEnvironment;
 typedef void *fmi2FMUstate;
@@ -40,3 +39,25 @@ typedef struct {
   void (*stepFinished)(fmi2ComponentEnvironment, fmi2Status);
   fmi2ComponentEnvironment componentEnvironment;
 } fmi2CallbackFunctions;
+
+/* The part of the core that knows FMI 2.0: who is told what happened. */
+typedef struct {
+  fmi2CallbackFunctions callbacks;
+} PtHost;
+
+static void pt_emit(const PtHost *host, const char *name, int status,
+                    const char *category, const char *text) {
+  if (host->callbacks.logger) {
+    host->callbacks.logger(host->callbacks.componentEnvironment, name,
+                           (fmi2Status)status, category, text);
+  }
+}
+
+typedef struct {
+  fmi2Boolean newDiscreteStatesNeeded;
+  fmi2Boolean terminateSimulation;
+  fmi2Boolean nominalsOfContinuousStatesChanged;
+  fmi2Boolean valuesOfContinuousStatesChanged;
+  fmi2Boolean nextEventTimeDefined;
+  fmi2Real nextEventTime;
+} fmi2EventInfo;

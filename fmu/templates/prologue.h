@@ -1,12 +1,13 @@
 /* Everything below is one translation unit: no other file and no FMI header is
  * needed. Compile it as C99 with -ffp-contract=off (no fused multiply-add), so that
  * the results equal those of the model it was generated from. Define
- * FMI2_OVERRIDE_FUNCTION_PREFIX to build a shared library; without it the functions
+ * FMI2_ or FMI3_OVERRIDE_FUNCTION_PREFIX to build a shared library; without it the functions
  * carry the model identifier as prefix, as FMI asks of sources and static libraries.
  */
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

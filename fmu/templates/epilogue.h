@@ -1,0 +1,4 @@
+
+#if !defined(_WIN32) && defined(__GNUC__)
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,144 @@
+"""CasADi functions as C99, everything `static`; units follow each other in one file.
+
+    static int NAME_call(const double *a0, ..., double *r0, ..., void *space);
+
+Each function gets a call by its arguments and results in order; it returns 0 unless it
+could not be computed (an algebraic loop that did not converge). `space` is scratch of
+`sizeof(UNIT_space)`, in which nothing is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import casadi as ca
+
+__all__ = ["casadi_unit"]
+
+_SMALL_BEGIN = """
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("Os")
+#endif
+"""
+_SMALL_END = """
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+"""
+
+
+def casadi_unit(
+    name: str, functions: Sequence[ca.Function], n_fast: int | None = None
+) -> str:
+    """Return the C source of functions and their calls.
+
+    Args:
+        name: Of the unit, a C identifier; prefix of what CasADi adds.
+        functions: Their names become those of C functions.
+        n_fast: How many of them, the first ones, are called in every step. The others
+            are compiled for size: large derivatives cost compilers seconds otherwise.
+    """
+    generator = ca.CodeGenerator(
+        f"{name}.c",
+        {"with_header": False, "casadi_int": "int", "avoid_stack": False},
+    )
+    for function in functions:
+        generator.add(function)
+    with tempfile.TemporaryDirectory() as folder:
+        generator.generate(f"{folder}/")
+        source = (Path(folder) / f"{name}.c").read_text()
+    source = _with_column_order(source)
+    if n_fast is not None and 0 < n_fast < len(functions):
+        last = functions[n_fast - 1].name()
+        start = source.index(f"CASADI_SYMBOL_EXPORT casadi_int {last}_n_in(void)")
+        at = source.index("\n", start)
+        source = source[:at] + _SMALL_BEGIN + source[at:] + _SMALL_END
+    n_arg, n_res, n_iw, n_w = (
+        max(1, *(getattr(f, f"sz_{kind}")() for f in functions))
+        for kind in ("arg", "res", "iw", "w")
+    )
+    space = f"""
+typedef struct {{
+  const casadi_real *arg[{n_arg}];
+  casadi_real *res[{n_res}];
+  casadi_real w[{n_w}];
+  casadi_int iw[{n_iw}];
+}} {name}_space;
+"""
+    return source + space + "".join(_call(f, name) for f in functions) + _forget(source)
+
+
+def _forget(source: str) -> str:
+    """Undefine what CasADi defined, so that another unit can follow."""
+    names = re.findall(r"^#define (casadi_\w+) CASADI_PREFIX", source, re.MULTILINE)
+    return "".join(f"#undef {name}\n" for name in [*names, "CASADI_PREFIX"])
+
+
+def _call(function: ca.Function, unit: str) -> str:
+    n_in, n_out = function.n_in(), function.n_out()
+    given = [f"const double *a{i}" for i in range(n_in)]
+    given += [f"double *r{i}" for i in range(n_out)]
+    sets = [f"  s->arg[{i}] = a{i};" for i in range(n_in)]
+    sets += [f"  s->res[{i}] = r{i};" for i in range(n_out)]
+    name = function.name()
+    return "\n".join(
+        [
+            "",
+            f"static int {name}_call({', '.join(given)}, void *space) {{",
+            f"  {unit}_space *s = ({unit}_space *)space;",
+            *sets,
+            f"  return {name}(s->arg, s->res, s->iw, s->w, 0);",
+            "}",
+            "",
+        ]
+    )
+
+
+# CasADi's dense product runs along rows; along columns, four at a time, the same sums
+# are formed in the same order (bit-identical), but the compiler can vectorise them: 3x
+# on networks.
+_PRODUCT = """void casadi_mtimes_dense(const casadi_real* x, casadi_int nrow_x,
+    casadi_int ncol_x, const casadi_real* y, casadi_int ncol_y, casadi_real* z,
+    casadi_int tr) {
+  casadi_int i, j, k;
+  for (i = 0; i < ncol_y; ++i) {
+    if (tr) {
+      for (j = 0; j < ncol_x; ++j) {
+        for (k = 0; k < nrow_x; ++k) {
+          z[j + i * ncol_x] += x[k + j * nrow_x] * y[k + i * nrow_x];
+        }
+      }
+    } else {
+      casadi_real* restrict sum = z + i * nrow_x;
+      const casadi_real* restrict f = y + i * ncol_x;
+      for (k = 0; k + 4 <= ncol_x; k += 4) {
+        const casadi_real* restrict a = x + k * nrow_x;
+        const casadi_real* restrict b = a + nrow_x;
+        const casadi_real* restrict c = b + nrow_x;
+        const casadi_real* restrict d = c + nrow_x;
+        const casadi_real f0 = f[k], f1 = f[k + 1], f2 = f[k + 2], f3 = f[k + 3];
+        for (j = 0; j < nrow_x; ++j) {
+          sum[j] = (((sum[j] + a[j] * f0) + b[j] * f1) + c[j] * f2) + d[j] * f3;
+        }
+      }
+      for (; k < ncol_x; ++k) {
+        const casadi_real* restrict a = x + k * nrow_x;
+        const casadi_real f0 = f[k];
+        for (j = 0; j < nrow_x; ++j) sum[j] += a[j] * f0;
+      }
+    }
+  }
+}
+"""
+
+
+def _with_column_order(source: str) -> str:
+    begin = source.find("void casadi_mtimes_dense(")
+    if begin < 0:
+        return source
+    end = source.index("\n}\n", begin) + 3
+    return source[:begin] + _PRODUCT + source[end:]
