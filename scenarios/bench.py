@@ -33,6 +33,7 @@ Progress: TypeAlias = Callable[[float, str], None]
 # `BenchOptions` too. `SEEDS`, if it has them, are written with the figures.
 BENCHES = {
     "check": "packtwin.scenarios.bench_check",
+    "cosim": "packtwin.scenarios.bench_cosim",
     "demo": "packtwin.scenarios.bench_demo",
     "fmu": "packtwin.scenarios.bench_fmu",
     "measured": "packtwin.scenarios.bench_measured",
