@@ -110,7 +110,7 @@ def _pouch_rows(folder: Path, progress: Progress) -> list[BenchRow]:
     published = physics_model(physics)
     found = []
     for rate, record in records.items():
-        rms_mV = 1e3 * compare(published, record).rms_V
+        rms_mV = 1e3 * compare(published, record).rms
         target = "14.5 to 14.9" if rate != "C/2" else ""
         found.append(
             BenchRow(
@@ -135,7 +135,7 @@ def _pouch_rows(folder: Path, progress: Progress) -> list[BenchRow]:
     result = cell.identification
     for rate, record in records.items():
         what = f"NMC pouch, identified on C/20 + C/2, {rate}, all samples"
-        rms_mV = 1e3 * compare(cell.model, record, result.values).rms_V
+        rms_mV = 1e3 * compare(cell.model, record, result.values).rms
         key = f"pouch.identified.{rate}"
         found.append(
             at_most(key, f"{what} (held out)", rms_mV, "mV rms", 8.0)
@@ -208,6 +208,6 @@ def synthetic_case() -> tuple[Physics, list[Record], dict[str, float]]:
         )
         given = Record(measurement=flat, parameters={"soc_start": 0.9})
         noise = _NOISE_V * rng.normal(size=time_s.shape)
-        voltage_V = compare(model, given, values).error_V + noise
+        voltage_V = compare(model, given, values).error + noise
         records.append(replace(given, measurement=replace(flat, voltage_V=voltage_V)))
     return physics, records, truth

@@ -230,9 +230,9 @@ def _listings(found: IdentifiedCell, rows: Sequence[_Row]) -> list[Listing]:
                 (
                     name,
                     use,
-                    f"{1e3 * before.rms_V:.2f} mV",
-                    f"{1e3 * after.rms_V:.2f} mV",
-                    f"{1e3 * after.largest_V:.1f} mV",
+                    f"{1e3 * before.rms:.2f} mV",
+                    f"{1e3 * after.rms:.2f} mV",
+                    f"{1e3 * after.largest:.1f} mV",
                 )
                 for name, use, before, after in rows
             ],
@@ -274,8 +274,8 @@ def _document(found: IdentifiedCell, rows: Sequence[_Row]) -> Mapping[str, Any]:
             {
                 "name": name,
                 "use": use,
-                "rms_before_V": before.rms_V,
-                "rms_after_V": after.rms_V,
+                "rms_before_V": before.rms,
+                "rms_after_V": after.rms,
             }
             for name, use, before, after in rows
         ],
