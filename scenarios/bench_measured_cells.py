@@ -1,0 +1,309 @@
+"""Parts of `packtwin bench measured`: cells that age, and a cell at three rates.
+
+`ageing` predicts discharges of NASA's cells B0005 and B0006, split by cycle and by
+cell; `leaf` predicts a 2C discharge from pulses and 1C; `synthetic_cells` walks the
+same path on made records.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from packtwin.scenarios.bench import BenchRow, at_most
+from packtwin.scenarios.catalogue import library_folder
+from packtwin.scenarios.identification_file import (
+    IdentificationFile,
+    load_identification,
+)
+from packtwin.scenarios.synthetic_cells import synthetic_circuit, write_ageing_cell
+from packtwin.twin.capacity_fade import fit_fade
+from packtwin.twin.identification import Settings, Unknown, compare_all, identify
+from packtwin.twin.life_follower import (
+    CyclePrediction,
+    Life,
+    follow_life,
+    learn_rule,
+    life_of,
+    predict_cycle,
+    repeat_cycle,
+)
+from packtwin.twin.measurement import Vector
+from packtwin.twin.measurement_cycles import read_cycles
+from packtwin.twin.model import Model
+
+__all__ = [
+    "UPDATE",
+    "ageing_rows",
+    "cell_rows",
+    "identified_shape",
+    "leaf_rows",
+    "open_prediction",
+    "resistances",
+    "synthetic_rows",
+    "with_fresh",
+]
+
+Progress: TypeAlias = Callable[[float, str], None]
+
+# As the issue quotes them: rms of voltage, temperature and state of health.
+_PUBLISHED = {"voltage": 21.0, "temperature": 1.74, "soh": 1.9}
+_UNITS = {"voltage": "mV rms", "temperature": "K rms", "soh": "% rms"}
+_NASA = ("B0005", "B0006")
+_NASA_FILE = "nasa_pcoe/{}_discharge.csv.gz"
+_CUTOFF_V, _OPENING_Ah, _RATED_Ah = 2.7, 0.1, 2.0
+_HALF, _MOST = 84, 118
+_WHOLE_LIFE = (0, 27, 55, 83, 111, 139, 167)
+_EARLY = (0, 12, 27, 45, 64, 83)
+UPDATE = Settings(
+    n_sample=40, n_iteration=1, is_judged=False, voltage_deviation_V=0.005
+)
+_UPDATED_Ohm = 0.02
+
+
+_LAST = 168
+_TWO_SIDED = 1.96
+_FROZEN = "baseline: the last known discharge repeated to the end of life"
+_REPEATED = "baseline: the discharge before repeated"
+
+
+def leaf_rows(folder: Path, progress: Progress) -> list[BenchRow]:
+    """Identify the Nissan Leaf cell on HPPC and 1C, and predict 2C."""
+    file = load_identification(library_folder() / "measured_nissan_leaf.toml")
+    fitted, held_out = (file.records_of(folder, use) for use in ("fit", "check"))
+    model = file.model()
+    progress(0.0, "Nissan Leaf")
+    found = identify(model, fitted, file.chosen(model), file.search.settings())
+    rows = []
+    for record in (*fitted, *held_out):
+        free = replace(record, parameters={})
+        ((after,),) = compare_all(model, [free], found.values)
+        is_fitted = record in fitted
+        name = record.measurement.name
+        use = "fitted" if is_fitted else "held out"
+        rows.append(
+            BenchRow(
+                id=f"leaf.{name}",
+                what=f"Nissan Leaf cell, {name} ({use}), all samples",
+                value=1e3 * after.rms,
+                unit="mV rms",
+            )
+        )
+    one, two = (r.measurement for r in (fitted[1], held_out[0]))
+    loaded = two.current_A > 0.5 * float(two.current_A.max())
+    slower = one.current_A > 0.5 * float(one.current_A.max())
+    share = two.charge_Ah[loaded] / two.charge_Ah[loaded][-1]
+    usual = one.charge_Ah[slower] / one.charge_Ah[slower][-1]
+    repeated_V = np.interp(share, usual, one.voltage_V[slower])
+    prompt_Ohm = float(one.voltage_V[0] - one.voltage_V[1]) / float(one.current_A[1])
+    extra_A = float(two.current_A[loaded].mean() - one.current_A[slower].mean())
+    baseline_V = repeated_V - prompt_Ohm * extra_A - two.voltage_V[loaded]
+    ((after,),) = compare_all(model, held_out, found.values)
+    under_load = 1e3 * _rms(after.error[loaded])
+    what = "Nissan Leaf cell, 2C under load"
+    return [
+        *rows,
+        at_most(
+            "leaf.2C.load",
+            f"{what} (held out), less than the baseline",
+            under_load,
+            "mV rms",
+            1e3 * _rms(baseline_V),
+        ),
+        BenchRow(
+            id="leaf.2C.baseline",
+            what=f"{what}: 1C over the share of charge, less the prompt resistance",
+            value=1e3 * _rms(baseline_V),
+            unit="mV rms",
+        ),
+    ]
+
+
+def ageing_rows(folder: Path, progress: Progress) -> list[BenchRow]:
+    """Predict NASA's cells: by cycle, by cell, and without any later record."""
+    file = load_identification(library_folder() / "measured_nasa_18650.toml")
+    columns = file.columns.column_map()
+    lives = {
+        name: life_of(
+            read_cycles(folder / _NASA_FILE.format(name), columns, "cycle"),
+            cutoff_V=_CUTOFF_V,
+            opening_Ah=_OPENING_Ah,
+        )
+        for name in _NASA
+    }
+    rows = [
+        BenchRow(id=f"ageing.published.{k}", what=f"published {k}", value=v, unit=u)
+        for (k, v), u in zip(_PUBLISHED.items(), _UNITS.values(), strict=True)
+    ]
+    for k, name in enumerate(_NASA):
+        rows += cell_rows(file, lives, name, _part_of(progress, k))
+    return rows
+
+
+def _part_of(progress: Progress, half: int) -> Progress:
+    """Return the progress of the first or second half."""
+    return lambda share, text: progress((half + share) / 2.0, text)
+
+
+def _named(progress: Progress, text: str) -> Callable[[float], None]:
+    return lambda share: progress(share, text)
+
+
+def cell_rows(
+    file: IdentificationFile, lives: Mapping[str, Life], name: str, progress: Progress
+) -> list[BenchRow]:
+    """Predict one of two cells by cycle, and by cell from the other one."""
+    life = lives[name]
+    (other_name,) = (n for n in lives if n != name)
+    other = lives[other_name]
+    progress(0.0, f"{name}, first half")
+    early = identified_shape(file, life, _EARLY)
+    rows: list[BenchRow] = []
+    for end in (_HALF, _MOST):
+        what = f"{name}, {end + 1} to 168 from the first {end}, nothing later"
+        found = open_prediction(early, life, end)
+        rows += _scored(f"ageing.{name}.open{end}", what, found)
+        repeated = [repeat_cycle(life, i, end - 1) for i in range(end, _LAST)]
+        key = f"ageing.{name}.frozen{end}"
+        rows += _scored(key, _FROZEN, repeated, is_judged=False)
+    splits = {
+        "cycle": (early, learn_rule(life, _HALF), "all learned on 1 to 84"),
+        "cell": (
+            with_fresh(identified_shape(file, other, _WHOLE_LIFE), life),
+            learn_rule(other),
+            f"circuit and rule learned on {other_name}",
+        ),
+    }
+    for k, (split, (model, rule, how)) in enumerate(splits.items()):
+        told = _named(_part_of(progress, k), f"{name}, by {split}")
+        both = follow_life(
+            model, life, rule, resistances(model), UPDATE, begin=_HALF, progress=told
+        )
+        key = f"ageing.{name}.{split}"
+        what = f"{name}, each of 85 to 168 from those before, {how}"
+        rows += _scored(f"{key}.next", what, [a for a, _ in both])
+        what += ", and from its own first 3 min"
+        rows += _scored(f"{key}.opening", what, [b for _, b in both])
+    repeated = [repeat_cycle(life, i, i - 1) for i in range(_HALF, _LAST)]
+    key = f"ageing.{name}.repeated"
+    return [*rows, *_scored(key, _REPEATED, repeated, is_judged=False)]
+
+
+def synthetic_rows(n: int = 16, begin: int = 10) -> list[BenchRow]:
+    """Follow a made cell that ages, on the path of the measured ones.
+
+    Args:
+        n: Discharges made.
+        begin: The first that is predicted; the rule is learned before it.
+    """
+    file = load_identification(library_folder() / "measured_nasa_18650.toml")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "made.csv.gz"
+        write_ageing_cell(path, n)
+        cycles = read_cycles(path, file.columns.column_map(), "cycle")
+    life = life_of(cycles, cutoff_V=_CUTOFF_V, opening_Ah=_OPENING_Ah)
+    model = synthetic_circuit()
+    rule = learn_rule(life, begin)
+    both = follow_life(model, life, rule, resistances(model), UPDATE, begin=begin)
+    what = f"made cell, each of {begin + 1} to {n} from those before"
+    return [
+        *_scored("synthetic.life.next", what, [a for a, _ in both], is_judged=False),
+        *_scored(
+            "synthetic.life.opening",
+            what + ", and from its own first 3 min",
+            [b for _, b in both],
+            is_judged=False,
+        ),
+    ]
+
+
+def identified_shape(
+    file: IdentificationFile, life: Life, chosen: Sequence[int]
+) -> Model:
+    """Return the circuit of a file as identified on some discharges of a life."""
+    model = with_fresh(file.model(), life)
+    records = [life.records[k] for k in chosen]
+    settings = replace(file.search.settings(), is_judged=False)
+    found = identify(model, records, file.chosen(model), settings)
+    return replace(model, interface=model.interface.with_starts(found.values))
+
+
+def with_fresh(model: Model, life: Life) -> Model:
+    """Return the circuit with the first capacity of a life as the fresh one."""
+    fresh = {"capacity_fresh_Ah": float(life.capacity_Ah[0])}
+    return replace(model, interface=model.interface.with_starts(fresh))
+
+
+def resistances(model: Model) -> list[Unknown]:
+    """Return the polarisation at its nodes, to be updated after each discharge."""
+    return [
+        Unknown(name=name, spread=_UPDATED_Ohm, is_prior=True)
+        for name in model.interface.parameter_names
+        if name.startswith("resistance_")
+    ]
+
+
+def open_prediction(model: Model, life: Life, end: int) -> list[CyclePrediction]:
+    """Predict all discharges from `end` on with the law fitted to those before.
+
+    The spread of the capacity about the law says nothing of the law's own error far
+    ahead, so no deviation is stated.
+    """
+    fade = fit_fade(life.capacity_Ah[:end])
+    past_Ah = float(np.sum(life.capacity_Ah[:end]))
+    found = []
+    for k in range(end, len(life.records)):
+        capacity_Ah = float(fade.at(np.array([past_Ah]))[0])
+        found.append(predict_cycle(model, life, k, capacity_Ah, math.nan))
+        past_Ah += capacity_Ah
+    return found
+
+
+def _scored(
+    key: str, what: str, found: Sequence[CyclePrediction], *, is_judged: bool = True
+) -> list[BenchRow]:
+    """Return rows of pooled errors, against the published ones where judged."""
+    values = {
+        "voltage": 1e3 * _rms(np.concatenate([p.voltage_V for p in found])),
+        "temperature": _rms(np.concatenate([p.temperature_K for p in found])),
+        "soh": _percent(_rms(np.array([p.capacity_error_Ah for p in found]))),
+    }
+    rows = []
+    for name, value in values.items():
+        args = (f"{key}.{name}", f"{name}: {what}", value, _UNITS[name])
+        if is_judged:
+            rows.append(at_most(*args, _PUBLISHED[name]))
+        else:
+            rows.append(BenchRow(id=args[0], what=args[1], value=value, unit=args[3]))
+    each = [1e3 * _rms(p.voltage_V) for p in found]
+    free = 1e3 * _rms(np.concatenate([p.free_V for p in found]))
+    extra = {
+        "mean": ("voltage, mean of the discharges' rms", float(np.mean(each)), "mV"),
+        "free": ("voltage, not held at the cut-off", free, "mV rms"),
+    }
+    stated = np.array([p.deviation_Ah for p in found])
+    if np.isfinite(stated).all():
+        errors = np.abs([p.capacity_error_Ah for p in found])
+        share = 100.0 * float(np.mean(errors <= _TWO_SIDED * stated))
+        extra["covered"] = ("capacities within the stated 95 % bound", share, "%")
+    return [
+        *rows,
+        *(
+            BenchRow(id=f"{key}.{k}", what=f"{text}: {what}", value=value, unit=unit)
+            for k, (text, value, unit) in extra.items()
+        ),
+    ]
+
+
+def _percent(capacity_Ah: float) -> float:
+    return 100.0 * capacity_Ah / _RATED_Ah
+
+
+def _rms(values: Vector) -> float:
+    return float(np.sqrt(np.mean(values**2)))
