@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -45,8 +45,8 @@ __all__ = [
     "identified_shape",
     "leaf_rows",
     "open_prediction",
-    "resistances",
     "synthetic_rows",
+    "updated_unknowns",
     "with_fresh",
 ]
 
@@ -62,11 +62,19 @@ _HALF, _MOST = 84, 118
 _WHOLE_LIFE = (0, 27, 55, 83, 111, 139, 167)
 _EARLY = (0, 12, 27, 45, 64, 83)
 UPDATE = Settings(
-    n_sample=40, n_iteration=1, is_judged=False, voltage_deviation_V=0.005
+    n_sample=40,
+    n_iteration=1,
+    is_judged=False,
+    voltage_deviation_V=0.005,
+    temperature_deviation_K=0.3,
 )
-_UPDATED_Ohm = 0.02
-
-
+# What is updated after a discharge, by the start of its name, and how far it may move.
+_UPDATED: dict[str, tuple[Literal["linear", "logarithmic"], float]] = {
+    "resistance_": ("linear", 0.02),
+    "entropy_": ("linear", 5e-5),
+    "cooling_W_per_K": ("logarithmic", 0.1),
+    "heat_capacity_J_per_K": ("logarithmic", 0.1),
+}
 _LAST = 168
 _TWO_SIDED = 1.96
 _FROZEN = "baseline: the last known discharge repeated to the end of life"
@@ -183,7 +191,13 @@ def cell_rows(
     for k, (split, (model, rule, how)) in enumerate(splits.items()):
         told = _named(_part_of(progress, k), f"{name}, by {split}")
         both = follow_life(
-            model, life, rule, resistances(model), UPDATE, begin=_HALF, progress=told
+            model,
+            life,
+            rule,
+            updated_unknowns(model),
+            UPDATE,
+            begin=_HALF,
+            progress=told,
         )
         key = f"ageing.{name}.{split}"
         what = f"{name}, each of 85 to 168 from those before, {how}"
@@ -210,7 +224,7 @@ def synthetic_rows(n: int = 16, begin: int = 10) -> list[BenchRow]:
     life = life_of(cycles, cutoff_V=_CUTOFF_V, opening_Ah=_OPENING_Ah)
     model = synthetic_circuit()
     rule = learn_rule(life, begin)
-    both = follow_life(model, life, rule, resistances(model), UPDATE, begin=begin)
+    both = follow_life(model, life, rule, updated_unknowns(model), UPDATE, begin=begin)
     what = f"made cell, each of {begin + 1} to {n} from those before"
     return [
         *_scored("synthetic.life.next", what, [a for a, _ in both], is_judged=False),
@@ -240,12 +254,13 @@ def with_fresh(model: Model, life: Life) -> Model:
     return replace(model, interface=model.interface.with_starts(fresh))
 
 
-def resistances(model: Model) -> list[Unknown]:
-    """Return the polarisation at its nodes, to be updated after each discharge."""
+def updated_unknowns(model: Model) -> list[Unknown]:
+    """Return polarisation, entropy and cooling, to be updated after each discharge."""
     return [
-        Unknown(name=name, spread=_UPDATED_Ohm, is_prior=True)
+        Unknown(name=name, scale=scale, spread=spread, is_prior=True)
         for name in model.interface.parameter_names
-        if name.startswith("resistance_")
+        for begin, (scale, spread) in _UPDATED.items()
+        if name.startswith(begin)
     ]
 
 

@@ -1,9 +1,10 @@
 """Follow a cell through its life: predict each discharge from those before it.
 
 After every discharge two things are updated: the capacity, which is the charge down to
-the cut-off, and the polarisation of the circuit at its nodes, by least squares with the
-last values as priors. The next discharge is predicted with them. How far the capacity
-moves is a rule learned on other cycles or on another cell:
+the cut-off, and chosen parameters of the circuit, such as the polarisation at its
+nodes, by least squares with priors at the last values. The next discharge is predicted
+with them. How far the capacity moves is a rule learned on other cycles or on another
+cell:
 
     before the discharge        dQ = a
     after its first charge q_o  dQ = b + g dU(q_o)

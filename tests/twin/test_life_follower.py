@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from packtwin.scenarios.bench_measured_cells import UPDATE, resistances
+from packtwin.scenarios.bench_measured_cells import UPDATE, updated_unknowns
 from packtwin.scenarios.catalogue import library_folder
 from packtwin.scenarios.identification_file import load_identification
 from packtwin.scenarios.synthetic_cells import synthetic_circuit, write_ageing_cell
@@ -75,7 +75,7 @@ def test_the_follower_sees_the_past_only(life: Life) -> None:
         capacity_Ah=life.capacity_Ah[:11].copy(),
         opening_V=life.opening_V[:11].copy(),
     )
-    unknowns = resistances(model)
+    unknowns = updated_unknowns(model)
     ((one, opened), _) = follow_life(model, life, rule, unknowns, UPDATE, begin=10)
     ((alone, _),) = follow_life(model, short, rule, unknowns, UPDATE, begin=10)
     np.testing.assert_array_equal(one.voltage_V, alone.voltage_V)
