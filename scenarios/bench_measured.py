@@ -18,11 +18,8 @@ import numpy as np
 
 from packtwin.scenarios import synthetic_cells
 from packtwin.scenarios.bench import BenchOptions, BenchRow, at_most
-from packtwin.scenarios.bench_measured_cells import (
-    ageing_rows,
-    leaf_rows,
-    synthetic_rows,
-)
+from packtwin.scenarios.bench_measured_ageing import ageing_rows, synthetic_rows
+from packtwin.scenarios.bench_measured_leaf import leaf_rows
 from packtwin.scenarios.fingerprints import has_physics
 from packtwin.twin.measurement import Measurement
 from packtwin.twin.measurement_file import Column, ColumnMap, read_measurement

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from packtwin.scenarios.bench_measured_cells import UPDATE, updated_unknowns
+from packtwin.scenarios.bench_measured_ageing import UPDATE, updated_unknowns
 from packtwin.scenarios.catalogue import library_folder
 from packtwin.scenarios.identification_file import load_identification
 from packtwin.scenarios.synthetic_cells import synthetic_circuit, write_ageing_cell

@@ -1,8 +1,6 @@
-"""Parts of `packtwin bench measured`: cells that age, and a cell at three rates.
+"""Part `ageing` of `packtwin bench measured`: NASA's cells B0005 and B0006.
 
-`ageing` predicts discharges of NASA's cells B0005 and B0006, split by cycle and by
-cell; `leaf` predicts a 2C discharge from pulses and 1C; `synthetic_cells` walks the
-same path on made records.
+Discharges are predicted split by cycle and by cell; a made cell walks the same path.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from packtwin.scenarios.identification_file import (
 )
 from packtwin.scenarios.synthetic_cells import synthetic_circuit, write_ageing_cell
 from packtwin.twin.capacity_fade import fit_fade
-from packtwin.twin.identification import Settings, Unknown, compare_all, identify
+from packtwin.twin.identification import Settings, Unknown, identify
 from packtwin.twin.life_follower import (
     CyclePrediction,
     Life,
@@ -43,7 +41,6 @@ __all__ = [
     "ageing_rows",
     "cell_rows",
     "identified_shape",
-    "leaf_rows",
     "open_prediction",
     "synthetic_rows",
     "updated_unknowns",
@@ -79,58 +76,6 @@ _LAST = 168
 _TWO_SIDED = 1.96
 _FROZEN = "baseline: the last known discharge repeated to the end of life"
 _REPEATED = "baseline: the discharge before repeated"
-
-
-def leaf_rows(folder: Path, progress: Progress) -> list[BenchRow]:
-    """Identify the Nissan Leaf cell on HPPC and 1C, and predict 2C."""
-    file = load_identification(library_folder() / "measured_nissan_leaf.toml")
-    fitted, held_out = (file.records_of(folder, use) for use in ("fit", "check"))
-    model = file.model()
-    progress(0.0, "Nissan Leaf")
-    found = identify(model, fitted, file.chosen(model), file.search.settings())
-    rows = []
-    for record in (*fitted, *held_out):
-        free = replace(record, parameters={})
-        ((after,),) = compare_all(model, [free], found.values)
-        is_fitted = record in fitted
-        name = record.measurement.name
-        use = "fitted" if is_fitted else "held out"
-        rows.append(
-            BenchRow(
-                id=f"leaf.{name}",
-                what=f"Nissan Leaf cell, {name} ({use}), all samples",
-                value=1e3 * after.rms,
-                unit="mV rms",
-            )
-        )
-    one, two = (r.measurement for r in (fitted[1], held_out[0]))
-    loaded = two.current_A > 0.5 * float(two.current_A.max())
-    slower = one.current_A > 0.5 * float(one.current_A.max())
-    share = two.charge_Ah[loaded] / two.charge_Ah[loaded][-1]
-    usual = one.charge_Ah[slower] / one.charge_Ah[slower][-1]
-    repeated_V = np.interp(share, usual, one.voltage_V[slower])
-    prompt_Ohm = float(one.voltage_V[0] - one.voltage_V[1]) / float(one.current_A[1])
-    extra_A = float(two.current_A[loaded].mean() - one.current_A[slower].mean())
-    baseline_V = repeated_V - prompt_Ohm * extra_A - two.voltage_V[loaded]
-    ((after,),) = compare_all(model, held_out, found.values)
-    under_load = 1e3 * _rms(after.error[loaded])
-    what = "Nissan Leaf cell, 2C under load"
-    return [
-        *rows,
-        at_most(
-            "leaf.2C.load",
-            f"{what} (held out), less than the baseline",
-            under_load,
-            "mV rms",
-            1e3 * _rms(baseline_V),
-        ),
-        BenchRow(
-            id="leaf.2C.baseline",
-            what=f"{what}: 1C over the share of charge, less the prompt resistance",
-            value=1e3 * _rms(baseline_V),
-            unit="mV rms",
-        ),
-    ]
 
 
 def ageing_rows(folder: Path, progress: Progress) -> list[BenchRow]:
