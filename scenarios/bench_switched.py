@@ -216,7 +216,9 @@ def _accuracy(progress: Progress, bench: Any) -> list[BenchRow]:
             physics.append(own["is_physics"])
     if not found:
         return [not_measured("handover", "no run was long enough for a hand-over")]
-    result = list(handover_rows(found))
+    what = "steps and lifts refused where the truth goes on"
+    refused = at_most("handover.refused", what, bench.n_refused, "1", 0.0)
+    result = [*handover_rows(found), refused]
     if squares:
         alone_mV, own_mV = 1e3 * np.sqrt(np.concatenate(squares).mean(axis=0))
         share = 100.0 * float(np.concatenate(physics).mean())

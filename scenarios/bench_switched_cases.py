@@ -24,6 +24,7 @@ from packtwin.scenarios.loading import load_scenario
 from packtwin.scenarios.switched_cell import switched_cell
 from packtwin.scenarios.truth import evaluation_plan
 from packtwin.twin.compiled_switched import CompiledSwitched
+from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.surrogate_spec import load_spec
 from packtwin.twin.switched import Switched
@@ -57,7 +58,14 @@ class Load:
 
 @final
 class SwitchedBench:
-    """The shipped cell with its physics behind it, and loads."""
+    """The shipped cell with its physics behind it, and loads.
+
+    Attributes:
+        is_quick: Whether little is measured.
+        cell: The true cell.
+        spec: The shipped surrogate.
+        n_refused: Steps and lifts refused so far although the truth goes on.
+    """
 
     def __init__(self, *, is_quick: bool = False) -> None:
         """Read the shipped cell.
@@ -66,6 +74,7 @@ class SwitchedBench:
             is_quick: Measure little.
         """
         self.is_quick = is_quick
+        self.n_refused = 0
         self.cell = find_cell(_CELL)
         self.spec = load_spec(find_path("surrogate", _CELL))
 
@@ -132,6 +141,7 @@ class SwitchedBench:
                 memory, float(k), 1.0, load.u[k], load.p
             )
             if status is StepStatus.REFUSED:
+                self.n_refused += 1
                 break
             rows.append(y)
         own = self._series(rows)
@@ -165,10 +175,14 @@ class SwitchedBench:
     def _forced(self, memory: Array, k: int, load: Load) -> list[Array]:
         """Return the rows of a minute that the physics answers from step `k` on."""
         switched = self.switched
-        now, rows = memory.copy(), []
-        now[switched.at_exact :] = self.compiled.lift(
-            memory, float(k), load.u[k], load.p
-        )
+        now = memory.copy()
+        rows: list[Array] = []
+        try:
+            lifted = self.compiled.lift(memory, float(k), load.u[k], load.p)
+        except StepError:
+            self.n_refused += 1
+            return rows
+        now[switched.at_exact :] = lifted
         now[switched.at_side] = 1.0
         now[switched.at_side + 1] = 0.0
         for j in range(k, k + AFTER_S):
@@ -176,6 +190,7 @@ class SwitchedBench:
                 now, float(j), 1.0, load.u[j], load.p
             )
             if status is StepStatus.REFUSED:
+                self.n_refused += 1
                 break
             rows.append(y)
         return rows
