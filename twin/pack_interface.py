@@ -8,7 +8,13 @@ from typing import final
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["SEARCH_MEMORY", "PackLayout", "held_limit_name", "pack_interface"]
+__all__ = [
+    "SEARCH_MEMORY",
+    "START_SLOPE_OHM",
+    "PackLayout",
+    "held_limit_name",
+    "pack_interface",
+]
 
 START_SLOPE_OHM = 0.03
 SEARCH_MEMORY = (

@@ -17,7 +17,12 @@ import casadi as ca
 
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.pack_current import find_current
-from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
+from packtwin.twin.pack_interface import (
+    SEARCH_MEMORY,
+    START_SLOPE_OHM,
+    PackLayout,
+    pack_interface,
+)
 from packtwin.twin.pack_limit import CurrentLimit
 from packtwin.twin.pack_string import CELLS, PackString, cell_inputs, cell_parameters
 from packtwin.twin.step_map import StepMap
@@ -30,8 +35,11 @@ Symbol: TypeAlias = Any
 
 HORIZONS_S: Final = (2, 10, 30)
 PASSES = 14
-# A power is found when the worst cell is this near to its limit, and inside.
-NEAR_V, AIM_V, NEAR_SHARE = 1e-3, 4e-4, 1e-3
+# A power is found when no more than this share of it is missing, by the last slope or
+# by the bracket; aimed at is a smaller one. Less than a millionth of the most is none.
+NEAR_SHARE, AIM_SHARE, NOTHING = 4e-3, 1e-3, 1e-6
+# A power that no current gives at the step's end is missed by more than this share.
+_UNMET_SHARE = 1e-3
 _ANY_A, _CELL_V = 1e6, 3.7
 _N_SEARCH = 6
 
@@ -116,7 +124,7 @@ def _held_step(
     capacity_Ah = spec.constants.nominal_capacity_Ah
     is_charge = sign < 0.0
     rate = ca.if_else(is_charge, P["charge_rate_maximum"], P["discharge_rate_maximum"])
-    margins = [(rate * capacity_Ah - sign * root.cell_A) * root.slope_Ohm]
+    margins = [(rate * capacity_Ah - sign * root.cell_A) * START_SLOPE_OHM]
     for _, y in steps:
         voltage_V = y[names.index("voltage_V")]
         plating_V = y[names.index("plating_potential_V")]
@@ -129,6 +137,12 @@ def _held_step(
         margins += [room_V, ca.if_else(is_charge, above_V, math.inf)]
     for margin in margins:
         worst_V = ca.if_else(margin <= worst_V, margin, worst_V)
+    weights = ca.vertcat(P["n_series"] - 2.0, 1.0, 1.0)
+    at = names.index("voltage_V")
+    total_V = ca.dot(weights, ca.vertcat(*[y[at] for _, y in steps]))
+    string_V = total_V / P["n_series"] - string.wire_Ohm * root.cell_A
+    unmet_W = ca.fabs(string_V * root.cell_A - sign * power_W)
+    worst_V = ca.if_else(unmet_W <= _UNMET_SHARE * power_W, worst_V, -1.0)
     cells = ca.vertcat(*[x for x, _ in steps])
     return ca.Function(
         "held_step",
@@ -186,11 +200,10 @@ def _one_pass(one: ca.Function, horizon_s: int) -> ca.Function:
     slope = ca.fmax(ca.if_else(is_first, per_W, secant), 0.1 * per_W)
     holds = margin >= 0.0  # a NaN does not
     low, high = ca.if_else(holds, tried, low), ca.if_else(holds, high, tried)
-    is_done = ca.logic_or(
-        ca.logic_and(holds, ca.logic_or(margin <= NEAR_V, tried >= most)),
-        high - low <= NEAR_SHARE * high,
-    )
-    linear = tried + (margin - AIM_V) / slope
+    is_near = ca.logic_or(margin <= NEAR_SHARE * slope * tried, tried >= most)
+    is_tight = high - low <= ca.fmax(NEAR_SHARE * high, NOTHING * most)
+    is_done = ca.logic_or(ca.logic_and(holds, is_near), is_tight)
+    linear = tried + margin / slope - AIM_SHARE * tried
     is_inside = ca.logic_and(linear > low, linear < high)
     following = ca.if_else(is_inside, linear, 0.5 * (low + high))
     return ca.Function(
