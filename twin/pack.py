@@ -22,11 +22,7 @@ from typing import Any, TypeAlias
 import casadi as ca
 
 from packtwin.twin.pack_current import Root, find_current
-from packtwin.twin.pack_interface import (
-    SEARCH_MEMORY,
-    PackLayout,
-    pack_interface,
-)
+from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
 from packtwin.twin.pack_limit import CurrentLimit, find_limit
 from packtwin.twin.pack_power_limit import power_limits
 from packtwin.twin.pack_string import CELLS, PackString, cell_inputs, cell_parameters
@@ -96,12 +92,13 @@ def pack_step_map(
     stepped = [
         cell.step(parts[i], t, h, cell_u[i], factors[i]) for i in range(len(CELLS))
     ]
+    usual = pack_interface(spec, layout)
     held = power_limits(spec, horizons) if horizons else None
 
     def said(parts: Sequence[Symbol], root: Root) -> list[Symbol]:
         """Return memory and outputs, after a step or at the start."""
         new = ca.vertcat(*[x for x, _ in parts], _searched(root))
-        y = _collect(spec, interface, cell, [y for _, y in parts], U, P, root)
+        y = _collect(spec, usual, cell, [y for _, y in parts], U, P, root)
         return [new, y if held is None else ca.vertcat(y, *held(new, u, p))]
 
     step = ca.Function(f"{name}_step", [x, t, h, u, p], said(stepped, root))
@@ -276,5 +273,4 @@ def _collect(
         "plating_bound_V": most("plating_bound_V"),
         "power_error_W": ca.if_else(is_met, U["power_request_W"] - end_W, 0.0),
     }
-    named = [values[k] for k in interface.output_names if k in values]
-    return ca.densify(ca.vertcat(*named))
+    return ca.densify(ca.vertcat(*[values[k] for k in interface.output_names]))

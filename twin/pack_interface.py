@@ -12,7 +12,6 @@ __all__ = [
     "SEARCH_MEMORY",
     "START_SLOPE_OHM",
     "PackLayout",
-    "held_limit_name",
     "pack_interface",
 ]
 
@@ -67,7 +66,7 @@ class PackLayout:
     start_temperature_K: float = 298.15
 
 
-def held_limit_name(side: str, horizon_s: int) -> str:
+def _held_limit_name(side: str, horizon_s: int) -> str:
     """Return the output that says what power can be held for a time."""
     return f"{side}_power_limit_{horizon_s}s_W"
 
@@ -147,7 +146,7 @@ def pack_interface(
             out("power_error_W", "Power left unmet by the root iteration."),
             *(
                 out(
-                    held_limit_name(side, horizon_s),
+                    _held_limit_name(side, horizon_s),
                     f"Most that can be {word} for {horizon_s} s, held constant.",
                 )
                 for side, word in (("discharge", "drawn"), ("charge", "put in"))
