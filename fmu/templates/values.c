@@ -117,6 +117,10 @@ static int pt_get(PtInstance *instance, const unsigned int references[], size_t 
 static int pt_may_set(const PtInstance *instance, const PtVariable *v,
                       const char *function) {
   const int32_t phase = instance->state.phase;
+  if (v->kind == PT_STATE && instance->state.is_exchange &&
+      (phase & (PT_EVENT | PT_CONTINUOUS))) {
+    return 1; /* as by the function for all states: CasADi sets them one by one */
+  }
   if (v->kind > PT_TUNABLE) {
     static const char *const what[] = {"an output", "a state", "a derivative",
                                        "an event indicator", "the time"};
@@ -147,7 +151,8 @@ static int pt_is_value(const PtInstance *instance, const PtVariable *v, double v
               function, v->name, value, v->unit, *pt_place(&instance->state, v));
     return 0;
   }
-  if (v->kind != PT_INPUT && (value < v->minimum || value > v->maximum)) {
+  if ((v->kind == PT_FIXED || v->kind == PT_TUNABLE) &&
+      (value < v->minimum || value > v->maximum)) {
     pt_refuse(instance, PT_ERROR,
               "%s: parameter `%s` was given %g %s, expected %g to %g; it keeps %g.",
               function, v->name, value, v->unit, v->minimum, v->maximum,
@@ -196,8 +201,10 @@ static int pt_set(PtInstance *instance, const unsigned int references[], size_t 
   }
   for (i = 0; i < n; ++i) {
     const PtVariable *v = &pt_variables[references[i]];
+    double *place = s->values + v->address;
+    if (v->kind == PT_STATE) place = s->x + (v->address - PT_AT_STATE);
     if (s->n_rows > 1 && v->kind == PT_INPUT) pt_hold(s, v);
-    for (k = 0; k < v->size; ++k) s->values[v->address + k] = *values++;
+    for (k = 0; k < v->size; ++k) place[k] = *values++;
   }
   if (s->phase == PT_INITIALIZATION) s->is_dirty = 1;
   s->is_stale = 1;
