@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias, final
 
@@ -251,9 +252,8 @@ def _check_steps(system: System, grid: TimeGrid) -> None:
             raise WiringError(msg)
 
 
-def _provenance(
-    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
-) -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     try:
         own = version("packtwin")
     except PackageNotFoundError:  # run from a checkout that was not installed
@@ -263,6 +263,14 @@ def _provenance(
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
+    }
+
+
+def _provenance(
+    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
+) -> dict[str, str]:
+    return {
+        **_versions(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "master": master.name,
         **stepper.provenance,
