@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.connection import Connection, Port
+from packtwin.cosim.power_bond import BondAccount, PowerBond
 from packtwin.cosim.slot import Slot
 from packtwin.cosim.system import System
 from packtwin.twin.component import Component, StepReport, seconds
@@ -58,6 +59,7 @@ class AbstractStepper(ABC):
         order: Sequence[str],
         *,
         overwritten: set[Port],
+        bonds: Sequence[PowerBond],
         has_timing: bool,
     ) -> None:
         """Find the places of all signals.
@@ -66,6 +68,7 @@ class AbstractStepper(ABC):
             system: What to step.
             order: Its components in the order of their steps.
             overwritten: Inputs whose source is stepped before and carries old values.
+            bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
         """
         n_out = len(system.output_names)
@@ -79,10 +82,27 @@ class AbstractStepper(ABC):
         self._slots = [
             Slot(system, system.component(name), places, overwritten) for name in order
         ]
+        self.accounts = [BondAccount(bond, system) for bond in bonds]
+        by_name = {slot.component.name: slot for slot in self._slots}
+        # Of every bond: places of effort and flow, and where they arrive.
+        self._bond_ends = [
+            [
+                (places[str(c.source)], slot, slot.input_names.index(c.target.variable))
+                for c in (account.effort, account.flow)
+                for slot in (by_name[c.target.component],)
+            ]
+            for account in self.accounts
+        ]
         self._step_functions: list[StepFunction] = [
             self._timed(slot.component) if has_timing else slot.component.step
             for slot in self._slots
         ]
+
+    def _arrived(self, slot: Slot, i: int, rows: Vector) -> Vector:
+        """Return Taylor rows of an input in the unit of its source."""
+        found = rows[:, i] / slot.factor(i)
+        found[0] -= slot.offsets[i] / slot.factor(i)
+        return found
 
     @property
     @abstractmethod
@@ -114,6 +134,9 @@ class AbstractStepper(ABC):
         known[sum(len(slot.outputs) for slot in self._slots) :] = True
         last: list[Vector | None] = [None] * len(self._slots)
         held = [np.array([v.start for v in slot.inputs]) for slot in self._slots]
+
+        for account in self.accounts:
+            account.clear()
 
         def sweep() -> Vector:
             self._settle(tick, known, held, last)

@@ -19,6 +19,7 @@ _REJECTION_LIMIT = 30  # in a row
 _FADING = 5.0  # errors of single steps partly fade and cancel before the end
 _SAFETY, _LEAST, _MOST = 0.8, 0.2, 3.0
 _SHORTEST_TICK = 100
+_LEAST_ERROR = 1e-6
 
 
 @final
@@ -78,6 +79,8 @@ class AdaptivePace:
             order = run.order_of_accuracy
             if error <= 1.0:
                 self._accepted += 1
+                if error == _LEAST_ERROR and reached < tick + span:
+                    return reached  # nothing was learned of the step's length
                 growth = error ** (-0.7 / order) * self._last_error ** (0.4 / order)
                 self._span = span * min(_MOST, max(_LEAST, _SAFETY * growth))
                 self._last_error = error
@@ -108,6 +111,8 @@ class AdaptivePace:
     ) -> tuple[int, float, int]:
         """Step whole, then in halves; return where, the error and the worst signal."""
         whole = run.advance_to_event(tick, end_tick)
+        if whole - tick < _SHORTEST_TICK:  # an event is next; halves would be nothing
+            return whole, _LEAST_ERROR, 0
         y, slopes = run.values.copy(), run.signals.slopes.copy()
         run.restore(state)
         reached = run.advance_to_event(tick, (tick + whole) // 2)
@@ -127,4 +132,8 @@ class AdaptivePace:
         worst = int(error.argmax()) if error.size else 0
         share = _FADING * self._tolerance * min(1.0, span_s / self._duration_s)
         richardson = 2.0**run.order_of_accuracy - 1.0
-        return reached, max(float(error[worst]) / richardson / share, 1e-6), worst
+        return (
+            reached,
+            max(float(error[worst]) / richardson / share, _LEAST_ERROR),
+            worst,
+        )

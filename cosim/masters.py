@@ -7,6 +7,7 @@ inputs held constant. They differ in what a connection carries during a step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -16,6 +17,7 @@ from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
 from packtwin.cosim.graph import sort_groups
 from packtwin.cosim.pace import EvenPace
+from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.system import System
@@ -43,21 +45,33 @@ class AbstractMaster(ABC):
 
     @abstractmethod
     def prepare(
-        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
     ) -> AbstractStepper:
         """Return a run of a system, not yet started.
 
         Args:
             system: What to step.
             duration_s: Length of the whole run.
+            bonds: Power bonds to account for.
             has_timing: Measure the seconds spent in each component.
         """
 
 
+@dataclass(frozen=True, slots=True)
 class AbstractExplicitMaster(AbstractMaster):
-    """Steps each component once, with inputs held."""
+    """Steps each component once, with inputs held.
 
-    __slots__ = ()
+    Attributes:
+        is_compiled: Loop in C, with the same bits; the result's provenance says which
+            components it calls without Python, or why it does not.
+    """
+
+    is_compiled: bool = False
 
     @abstractmethod
     def order(self, system: System) -> StepOrder:
@@ -65,7 +79,12 @@ class AbstractExplicitMaster(AbstractMaster):
 
     @override
     def prepare(
-        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
     ) -> AbstractStepper:
         if system.loop_cuts:
             cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
@@ -74,7 +93,13 @@ class AbstractExplicitMaster(AbstractMaster):
                 "the master `Iterated`, or delay these connections."
             )
             raise WiringError(msg)
-        return Stepper(system, self.order(system), has_timing=has_timing)
+        return Stepper(
+            system,
+            self.order(system),
+            bonds=bonds,
+            has_timing=has_timing,
+            wants_c=self.is_compiled,
+        )
 
 
 @final
@@ -141,7 +166,12 @@ class Iterated(AbstractMaster):
 
     @override
     def prepare(
-        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
     ) -> AbstractStepper:
         return SmoothStepper(
             system,
@@ -149,6 +179,7 @@ class Iterated(AbstractMaster):
             iteration_limit=self.iteration_limit,
             substep_count=self.substep_count,
             pace=EvenPace(),
+            bonds=bonds,
             has_timing=has_timing,
         )
 
@@ -177,7 +208,12 @@ class Adaptive(AbstractMaster):
 
     @override
     def prepare(
-        self, system: System, *, duration_s: float = 1.0, has_timing: bool = False
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
     ) -> AbstractStepper:
         return SmoothStepper(
             system,
@@ -185,5 +221,6 @@ class Adaptive(AbstractMaster):
             iteration_limit=self.iteration_limit,
             substep_count=self.substep_count,
             pace=AdaptivePace(self.tolerance, duration_s),
+            bonds=bonds,
             has_timing=has_timing,
         )

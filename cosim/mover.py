@@ -79,6 +79,7 @@ class Mover:
             others (means and discrete ones) are constant over a step.
         can_rewind: Whether it may be stepped again; a probe may deny it.
         steps_through_events: Handle events inside a step, not at its end.
+        arrived: Taylor rows of the inputs of the last step.
         step_count: Steps the component has taken.
         samples: Outputs of the last communication points since an event.
     """
@@ -112,6 +113,7 @@ class Mover:
         self.is_smooth = ~(self.is_mean | is_discrete.astype(bool))
         self._is_delayed = np.array(slot.is_delayed, dtype=bool)
         self.samples: Samples = ()
+        self.arrived: Vector = np.zeros((1, len(slot.inputs)))
         self.step_count = 0
         self._saved: Any = None
         self._is_moved = False
@@ -172,7 +174,7 @@ class Mover:
             StepError: It failed.
         """
         self.take_back()
-        self._is_moved = True
+        self._is_moved, self.arrived = True, rows
         n = self._n
         if not (self.has_slopes or self.samples[1:] or not self._can_divide):
             n = max(n, _FRESH_SUBSTEPS)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias, final
 
@@ -16,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
+from packtwin.cosim.compiled_run import Stop, loop_in_c, run_in_c
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
+from packtwin.cosim.power_bond import PowerBond
+from packtwin.cosim.recorder import Recorder
 from packtwin.cosim.result import Result, RunStats, RunStatus
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.system import System
@@ -32,7 +36,7 @@ logger = logging.getLogger(__name__)
 Vector: TypeAlias = NDArray[np.float64]
 Predicate: TypeAlias = Callable[[Mapping[str, float]], bool]
 StopWhen: TypeAlias = "str | StopCondition | Predicate"
-Stop: TypeAlias = tuple[str, Callable[[], bool]]
+
 
 _DEFAULT_MASTER = GaussSeidel()
 
@@ -47,6 +51,7 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     record: Sequence[str] = ("*",),
     progress: Callable[[float], None] | None = None,
     stop_when: StopWhen | Sequence[StopWhen] = (),
+    bonds: Sequence[PowerBond] = (),
     throw: bool = True,
     has_timing: bool = False,
 ) -> Result:
@@ -65,6 +70,9 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         progress: Called with the fraction done, about a hundred times.
         stop_when: Ends the run after the step in which it is met: a condition such as
             `pack.soc >= 0.8`, a function of the signals by name, or several of them.
+        bonds: Pairs of outputs whose product is a power. What each has carried and what
+            the coupling has lost of it are recorded as `name.energy_J` and
+            `name.residual_J`; a coupling that makes ever more energy ends the run.
         throw: Raise when a component fails, or return what was computed with the
             status `failed`.
         has_timing: Measure the seconds spent in each component.
@@ -79,9 +87,11 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     _check_steps(system, grid)
     columns = _match(system.output_names, record)
     duration_s = seconds(grid.stop - grid.start)
-    stepper = master.prepare(system, duration_s=duration_s, has_timing=has_timing)
+    stepper = master.prepare(
+        system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
+    )
     stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
-    recorder = _Recorder(stepper.values, columns, grid.count)
+    recorder = Recorder(stepper, columns, grid.count)
     plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
     logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
     began = time.perf_counter()
@@ -105,8 +115,8 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     units = [v.unit for c in system.components for v in c.interface.outputs]
     result = Result(
         time_s=grid.times_s(recorder.count),
-        names=tuple(system.output_names[i] for i in columns),
-        units=tuple(units[i] for i in columns),
+        names=(*(system.output_names[i] for i in columns), *_bond_names(bonds)),
+        units=(*(units[i] for i in columns), *["J"] * (2 * len(bonds))),
         values=recorder.rows[: recorder.count],
         status=status,
         stats=RunStats(
@@ -128,42 +138,32 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
 def _run(
     stepper: AbstractStepper,
     grid: TimeGrid,
-    recorder: _Recorder,
+    recorder: Recorder,
     stops: list[Stop],
     progress: Callable[[float], None] | None,
 ) -> RunStatus:
     tick = grid.start
     stepper.initialize(tick)
     recorder.add()
+    loop = loop_in_c(stepper, recorder, stops)
+    if loop is not None:
+        return run_in_c(loop, grid, recorder, stops, progress)
+    accounts = stepper.accounts
     advance, add, end_of = stepper.advance, recorder.add, grid.tick
     stride = max(1, grid.count // 100)
     for k in range(1, grid.count + 1):
         end_tick = end_of(k)
         advance(tick, end_tick)
+        for account in accounts:
+            account.check(end_tick)
         tick = end_tick
         add()
         if progress is not None and (k % stride == 0 or k == grid.count):
             progress(k / grid.count)
-        for text, is_met in stops:
+        for text, is_met, _ in stops:
             if is_met():
                 return RunStatus(kind="stopped", time_s=seconds(tick), reason=text)
     return RunStatus(kind="completed", time_s=seconds(tick))
-
-
-@final
-class _Recorder:
-    """Rows of chosen signals; only rows written take memory."""
-
-    def __init__(self, values: Vector, columns: list[int], n_step: int) -> None:
-        self.rows = np.empty((n_step + 1, len(columns)))
-        self.count = 0
-        self._values = values
-        self._columns = np.array(columns, dtype=np.intp)
-
-    def add(self) -> None:
-        """Record the values now."""
-        self._values.take(self._columns, None, self.rows[self.count], "clip")
-        self.count += 1
 
 
 @final
@@ -201,10 +201,14 @@ def _compile(stop: StopWhen, system: System, values: Vector) -> Stop:
         if stop.signal not in names:
             raise WiringError(_unknown(stop.signal, names))
         condition, place = stop, names.index(stop.signal)
-        return str(condition), lambda: condition.is_met(float(values[place]))
+        return (
+            str(condition),
+            lambda: condition.is_met(float(values[place])),
+            (place, condition),
+        )
     predicate, signals = stop, _Signals(names, values)
     text = getattr(predicate, "__name__", type(predicate).__name__)
-    return text, lambda: bool(predicate(signals))
+    return text, lambda: bool(predicate(signals)), None
 
 
 def _match(names: tuple[str, ...], patterns: Sequence[str]) -> list[int]:
@@ -219,6 +223,10 @@ def _match(names: tuple[str, ...], patterns: Sequence[str]) -> list[int]:
             raise WiringError(_unknown(pattern, names))
         chosen.update(found)
     return sorted(chosen)
+
+
+def _bond_names(bonds: Sequence[PowerBond]) -> list[str]:
+    return [f"{b.name}.{what}" for b in bonds for what in ("energy_J", "residual_J")]
 
 
 def _unknown(name: str, names: tuple[str, ...]) -> str:
@@ -244,9 +252,8 @@ def _check_steps(system: System, grid: TimeGrid) -> None:
             raise WiringError(msg)
 
 
-def _provenance(
-    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
-) -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     try:
         own = version("packtwin")
     except PackageNotFoundError:  # run from a checkout that was not installed
@@ -256,6 +263,14 @@ def _provenance(
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
+    }
+
+
+def _provenance(
+    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
+) -> dict[str, str]:
+    return {
+        **_versions(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "master": master.name,
         **stepper.provenance,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -15,6 +15,7 @@ from packtwin.cosim.graph import sort_groups
 from packtwin.cosim.loop_start import LoopStart
 from packtwin.cosim.mover import EventMet, Mover
 from packtwin.cosim.pace import Pace, standstill
+from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.signals import Signals
 from packtwin.cosim.smooth_group import SmoothGroup
 from packtwin.cosim.system import System
@@ -24,7 +25,9 @@ __all__ = ["SmoothStepper"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
-StepperState: TypeAlias = tuple[list[Any], tuple[Vector, Vector, Vector], Vector]
+StepperState: TypeAlias = tuple[
+    list[Any], tuple[Vector, Vector, Vector], Vector, list[tuple[float, ...]]
+]
 
 _CUT_LIMIT = 30  # shortenings of one step to an event
 _EVENT_LIMIT = 1000  # rounds of events that set each other off
@@ -42,6 +45,7 @@ class SmoothStepper(AbstractStepper):
         iteration_limit: int,
         substep_count: int,
         pace: Pace,
+        bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> None:
         """Compile a system.
@@ -52,11 +56,14 @@ class SmoothStepper(AbstractStepper):
             iteration_limit: Corrections in one step at most.
             substep_count: Substeps of components that do not take cubic inputs.
             pace: How long the steps are.
+            bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
         """
         self._groups_of_names = _groups(system)
         order = [name for group in self._groups_of_names for name in group]
-        super().__init__(system, order, overwritten=set(), has_timing=has_timing)
+        super().__init__(
+            system, order, overwritten=set(), bonds=bonds, has_timing=has_timing
+        )
         self._system, self._tolerance = system, tolerance
         self._iteration_limit = iteration_limit
         self._places = {name: i for i, name in enumerate(system.output_names)}
@@ -193,17 +200,21 @@ class SmoothStepper(AbstractStepper):
     def save(self) -> StepperState:
         """Return what `restore` needs; only if every component can rewind."""
         states = [mover.save() for mover in self._movers]
-        return states, self.signals.save(), self._carried.copy()
+        accounts = [account.save() for account in self.accounts]
+        return states, self.signals.save(), self._carried.copy(), accounts
 
     def restore(self, state: StepperState) -> None:
         """Go back to a saved state."""
-        states, signals, carried = state
+        states, signals, carried, accounts = state
         for mover, saved in zip(self._movers, states, strict=True):
             mover.restore(saved)
         self.signals.restore(signals)
         self._carried[...] = carried
+        for account, saved_account in zip(self.accounts, accounts, strict=True):
+            account.restore(saved_account)
 
     def _commit(self, end_tick: int) -> None:
+        self._book()
         self.signals.commit()
         self._carried += self.signals.span_s * self.values
         moves = {k: v for group in self._groups for k, v in group.moves.items()}
@@ -211,6 +222,17 @@ class SmoothStepper(AbstractStepper):
             mover.samples = moves[mover.name].samples
         if any(move.has_event for move in moves.values()):
             self._handle_events(end_tick)
+
+    def _book(self) -> None:
+        """Account for the bonds: what was sent, and what the last sweep received."""
+        rows, h = self.signals.rows, self.signals.span_s
+        by_name = {mover.name: mover for mover in self._movers}
+        for account, ends in zip(self.accounts, self._bond_ends, strict=True):
+            pairs = []
+            for place, slot, i in ends:
+                arrived = by_name[slot.component.name].arrived
+                pairs.append((rows[:, place], self._arrived(slot, i, arrived)))
+            account.add(pairs[0], pairs[1], h)
 
     def _handle_events(self, tick: int) -> None:
         """Let components with events handle theirs and each other's jumps."""

@@ -7,14 +7,22 @@ once, as FMI demands of co-simulation.
 from __future__ import annotations
 
 import math
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 import numpy as np
 from typing_extensions import override
 
-from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
-from packtwin.cosim.slot import describe
+from packtwin.cosim.abstract_stepper import (
+    AbstractStepper,
+    StepFunction,
+    StepOrder,
+    Vector,
+)
+from packtwin.cosim.power_bond import PowerBond
+from packtwin.cosim.slot import Slot, describe
 from packtwin.cosim.system import System
+from packtwin.twin.component import seconds
 from packtwin.twin.step_map import StepStatus
 
 __all__ = ["Stepper"]
@@ -25,14 +33,22 @@ class Stepper(AbstractStepper):
     """A run with inputs held over each step and one step of each component."""
 
     def __init__(
-        self, system: System, order: StepOrder, *, has_timing: bool = False
+        self,
+        system: System,
+        order: StepOrder,
+        *,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+        wants_c: bool = False,
     ) -> None:
         """Compile a system for one order of steps.
 
         Args:
             system: What to step.
             order: As its master wants it.
+            bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
+            wants_c: Loop in C where nothing needs Python in every step.
         """
         # A lagged source that is stepped later still holds its old value.
         rank = {name: i for i, name in enumerate(order.components)}
@@ -42,10 +58,16 @@ class Stepper(AbstractStepper):
             if rank[c.source.component] < rank[c.target.component]
         }
         super().__init__(
-            system, order.components, overwritten=overwritten, has_timing=has_timing
+            system,
+            order.components,
+            overwritten=overwritten,
+            bonds=bonds,
+            has_timing=has_timing,
         )
         self.order = order
-        self._has_previous = bool(overwritten)
+        self.wants_c = wants_c and not has_timing
+        self.loop = "Python"
+        self._has_previous = bool(overwritten or self.accounts)
         self._plan = [
             (
                 i,
@@ -63,16 +85,51 @@ class Stepper(AbstractStepper):
     @override
     def provenance(self) -> dict[str, str]:
         lagged = ", ".join(str(c) for c in self.order.lagged)
-        return {"order": str(self.order), "lagged": lagged}
+        return {"order": str(self.order), "lagged": lagged, "loop": self.loop}
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The components with their places, in the order of their steps."""
+        return tuple(self._slots)
+
+    @property
+    def both(self) -> Vector:
+        """The signals now, then those at the start of the step."""
+        return self._both
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether the signals at the start of the step are needed."""
+        return self._has_previous
 
     @override
     def advance(self, tick: int, end_tick: int) -> None:
         if self._has_previous:
             self._previous[...] = self.values
+        self._walk(self._plan, tick, end_tick)
+
+    def take_over(
+        self, first: int, step: StepFunction, tick: int, end_tick: int
+    ) -> None:
+        """Finish a step that came to component number `first`.
+
+        Args:
+            first: The components before it have made the step.
+            step: What steps it.
+            tick: Start of the step.
+            end_tick: End.
+
+        Raises:
+            StepError: As `advance` does.
+        """
+        at, _, *places = self._plan[first]
+        self._walk([(at, step, *places), *self._plan[first + 1 :]], tick, end_tick)
+
+    def _walk(self, plan: list[Any], tick: int, end_tick: int) -> None:
         take = self._both.take
         i, report = 0, None
         try:
-            for i, step, indices, u, factors, offsets, target in self._plan:  # noqa: B007
+            for i, step, indices, u, factors, offsets, target in plan:  # noqa: B007
                 take(indices, None, u, "clip")
                 if factors is not None:
                     u *= factors
@@ -86,9 +143,22 @@ class Stepper(AbstractStepper):
                     break
                 target[...] = y
             else:
+                if self.accounts:
+                    self._book(tick, end_tick)
                 return
         except Exception as error:
             # A component may be anybody's code; whatever it raises ends the run.
             raise self._slots[i].failure(tick, end_tick, describe(error)) from error
         reason = self._slots[i].reason(end_tick, report, report.outputs)
         raise self._slots[i].failure(tick, end_tick, reason)
+
+    def _book(self, tick: int, end_tick: int) -> None:
+        """Account for the bonds: given signals are lines, held ones arrive."""
+        h = seconds(end_tick - tick)
+        for account, ends in zip(self.accounts, self._bond_ends, strict=True):
+            pairs = []
+            for place, slot, i in ends:
+                y0, y1 = self._previous[place], self.values[place]
+                given = np.array([y0, (y1 - y0) / h])
+                pairs.append((given, self._arrived(slot, i, slot.u[None, :])))
+            account.add(pairs[0], pairs[1], h)

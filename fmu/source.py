@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeAlias, final
@@ -25,7 +25,7 @@ from packtwin.twin.model_code import exchange_code
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.units import UNITS
-from packtwin.twin.variable import Variable
+from packtwin.twin.variable import Interface, Variable
 
 __all__ = ["FmiKind", "FmiVersion", "FmuSource", "render_source"]
 
@@ -79,6 +79,7 @@ def render_source(
     fmi_version: FmiVersion = "2.0",
     kinds: Sequence[FmiKind] = ("cs",),
     has_derivatives: bool = True,
+    has_arrays: bool = True,
 ) -> FmuSource:
     """Render all generated files of an FMU.
 
@@ -90,6 +91,8 @@ def render_source(
         kinds: `cs`, `me` or both.
         has_derivatives: Whether to include the exact derivatives of steps, where there
             are any. They double size and compile time.
+        has_arrays: Whether FMI 3 shows neighbours numbered 1, 2, ... as one vector.
+            CasADi 3.8 cannot read those.
 
     Raises:
         InterfaceError: The subject cannot become such an FMU; says what is wrong.
@@ -110,7 +113,8 @@ def render_source(
         model.events if model is not None and fmi_version == "3.0" else (),
         has_steps=steps is not None,
         has_derivatives=model is not None,
-        has_arrays=fmi_version == "3.0",
+        has_time=fmi_version == "3.0",
+        has_arrays=fmi_version == "3.0" and has_arrays,
     )
     known = steps.dependencies() if steps is not None else None
     context = {
@@ -167,17 +171,26 @@ def _shown_states(
     memory = subject.memory if isinstance(subject, StepMap) else None
     if model is None:
         return memory if memory and code and code.has_derivatives else ()
-    names = [v.name for v in model.states]
+    states = [v.name for v in model.states]
+    is_same = [*_ports(subject.interface)] == [*_ports(model.interface)]
     if code and memory is not None:
-        begins = [v.name for v in memory[: len(names)]]
-        if begins != names or model.interface != subject.interface:
-            msg = (
-                f"The memory of step map `{subject.name}` does not begin with the "
-                f"states of its equations, or their interfaces differ; export it as "
-                "`cs` or the model as `me`."
-            )
-            raise InterfaceError(msg)
+        is_same &= states == [v.name for v in memory[: len(states)]]
+    if not is_same:
+        msg = (
+            f"The memory of step map `{subject.name}` does not begin with the states "
+            "of its equations, or their interfaces differ; export it as `cs` or the "
+            "model as `me`."
+        )
+        raise InterfaceError(msg)
     return model.states
+
+
+def _ports(interface: Interface) -> Iterator[tuple[str, ...]]:
+    yield from (
+        interface.input_names,
+        interface.output_names,
+        interface.parameter_names,
+    )
 
 
 def _check_name(name: str) -> None:

@@ -106,6 +106,7 @@ def make_table(
     *,
     has_steps: bool,
     has_derivatives: bool,
+    has_time: bool,
     has_arrays: bool,
 ) -> Table:
     """Return the table of an FMU.
@@ -116,8 +117,8 @@ def make_table(
         events: Whose indicators are shown, as `indicator.NAME`.
         has_steps: Whether outputs can be means over a step.
         has_derivatives: Whether the states' derivatives are variables too.
-        has_arrays: Join neighbours numbered 1, 2, ... into vectors and show the time,
-            as FMI 3 does.
+        has_time: Whether the time is a variable, as FMI 3 wants it.
+        has_arrays: Whether to join neighbours numbered 1, 2, ... into vectors.
 
     Raises:
         InterfaceError: A start value or nominal is not finite, or a name is taken.
@@ -133,6 +134,7 @@ def make_table(
     if has_arrays:
         taken = {row.name for block in blocks for row in block}
         blocks = [_joined(block, taken) for block in blocks]
+    if has_time:
         blocks.append([_time()])
     rows: list[Row] = []
     address = 0
@@ -223,17 +225,12 @@ def _joined(rows: Sequence[Row], taken: set[str]) -> list[Row]:
     result: list[Row] = []
     for _, run in groupby(enumerate(rows), key=lambda item: _family(*item)):
         members = [row for _, row in run]
-        stem, number = _numbered(members[0].name)
-        name = stem.replace("__", "_").removesuffix("_")
-        is_vector = (
-            len(members) > 1
-            and number in (0, 1)
-            and name not in taken
-            and stem != members[0].name
-        )
+        name, number = _numbered(members[0].name)
+        is_vector = len(members) > 1 and number in (0, 1) and name not in taken
         if not is_vector:
             result += members
             continue
+        taken.add(name)
         starts = tuple(value for row in members for value in row.starts)
         result.append(
             replace(

@@ -33,12 +33,14 @@ Progress: TypeAlias = Callable[[float, str], None]
 # `BenchOptions` too. `SEEDS`, if it has them, are written with the figures.
 BENCHES = {
     "check": "packtwin.scenarios.bench_check",
+    "cosim": "packtwin.scenarios.bench_cosim",
     "demo": "packtwin.scenarios.bench_demo",
     "fmu": "packtwin.scenarios.bench_fmu",
     "measured": "packtwin.scenarios.bench_measured",
     "physics": "packtwin.scenarios.bench_physics",
     "trust": "packtwin.scenarios.bench_trust",
     "surrogate": "packtwin.scenarios.bench_surrogate",
+    "switched": "packtwin.scenarios.bench_switched",
 }
 _LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "pydiffsol", "torch")
 

@@ -117,10 +117,11 @@ static int pt_get(PtInstance *instance, const unsigned int references[], size_t 
 static int pt_may_set(const PtInstance *instance, const PtVariable *v,
                       const char *function) {
   const int32_t phase = instance->state.phase;
-  /* CasADi sets states one by one, where others call SetContinuousStates. */
-  const int is_own_state = v->kind == PT_STATE && instance->state.is_exchange &&
-                           (phase & (PT_EVENT | PT_CONTINUOUS));
-  if (v->kind > PT_TUNABLE && !is_own_state) {
+  if (v->kind == PT_STATE && instance->state.is_exchange &&
+      (phase & (PT_EVENT | PT_CONTINUOUS))) {
+    return 1; /* as by the function for all states: CasADi sets them one by one */
+  }
+  if (v->kind > PT_TUNABLE) {
     static const char *const what[] = {"an output", "a state", "a derivative",
                                        "an event indicator", "the time"};
     pt_refuse(instance, PT_ERROR, "%s: `%s` is %s.", function, v->name,
@@ -150,7 +151,7 @@ static int pt_is_value(const PtInstance *instance, const PtVariable *v, double v
               function, v->name, value, v->unit, *pt_place(&instance->state, v));
     return 0;
   }
-  if (v->kind != PT_INPUT && v->kind != PT_STATE &&
+  if ((v->kind == PT_FIXED || v->kind == PT_TUNABLE) &&
       (value < v->minimum || value > v->maximum)) {
     pt_refuse(instance, PT_ERROR,
               "%s: parameter `%s` was given %g %s, expected %g to %g; it keeps %g.",
@@ -200,8 +201,8 @@ static int pt_set(PtInstance *instance, const unsigned int references[], size_t 
   }
   for (i = 0; i < n; ++i) {
     const PtVariable *v = &pt_variables[references[i]];
-    double *place =
-        v->kind == PT_STATE ? s->x + (v->address - PT_AT_STATE) : s->values + v->address;
+    double *place = s->values + v->address;
+    if (v->kind == PT_STATE) place = s->x + (v->address - PT_AT_STATE);
     if (s->n_rows > 1 && v->kind == PT_INPUT) pt_hold(s, v);
     for (k = 0; k < v->size; ++k) place[k] = *values++;
   }

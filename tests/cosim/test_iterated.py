@@ -12,16 +12,16 @@ from packtwin.cosim.result import Result
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.sources import SignalSource
 from packtwin.cosim.system import System
-from packtwin.twin.component import Capabilities
-from packtwin.twin.errors import StepError
-from packtwin.twin.variable import Variable
-from tests.cosim.linear_component import (
+from packtwin.scenarios.bench_cosim_linear import (
     CUBIC,
     DURATION_S,
     LinearComponent,
     exact_displacements,
     two_masses,
 )
+from packtwin.twin.component import Capabilities
+from packtwin.twin.errors import StepError
+from packtwin.twin.variable import Variable
 from tests.fakes import Fake, Gain
 
 CONSTANT = replace(CUBIC, input_order=0)

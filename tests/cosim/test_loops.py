@@ -12,10 +12,10 @@ from packtwin.cosim.masters import GaussSeidel, Iterated, Jacobi
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.system import System
+from packtwin.scenarios.bench_cosim_linear import CUBIC, LinearComponent
 from packtwin.twin.component import Capabilities, StepReport, seconds
 from packtwin.twin.errors import StepError, WiringError
 from packtwin.twin.variable import Interface, Variable
-from tests.cosim.linear_component import CUBIC, LinearComponent
 
 ABLE = replace(CUBIC, can_differentiate=True)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import casadi as ca
 import fmpy
 import numpy as np
 import pytest
 
+from packtwin.fmu.archive import extract
 from packtwin.fmu.export import export_fmu
 from packtwin.fmu.inspection import validate
 from packtwin.fmu.source import render_source
@@ -126,8 +129,6 @@ def test_derivatives_at_initialization_are_central_differences(libraries, versio
 @pytest.mark.parametrize("version", VERSIONS)
 def test_dependencies_are_exact(libraries, version):
     _, source = libraries["divider", version]
-    import xml.etree.ElementTree as ET
-
     root = ET.fromstring(source.model_description)
     names = {}
     for k, v in enumerate(root.find("ModelVariables")):
@@ -292,7 +293,41 @@ def test_a_model_takes_no_steps_and_a_step_map_may_have_no_equations():
     with pytest.raises(InterfaceError, match="takes no steps by itself"):
         render_source(decay(), kinds=("cs",))
     step_map = integrate(decay())
-    from dataclasses import replace
-
     with pytest.raises(InterfaceError, match="not made from equations"):
         render_source(replace(step_map, equations=None), kinds=("me",))
+
+
+def test_steps_with_other_states_than_their_equations_are_refused():
+    step_map = integrate(decay())
+    other = replace(step_map, memory=step_map.memory[::-1])
+    with pytest.raises(InterfaceError, match="does not begin with the states"):
+        render_source(other, kinds=("cs", "me"))
+    named = replace(step_map.interface, inputs=(Variable(name="other_K"),))
+    with pytest.raises(InterfaceError, match="or their interfaces differ"):
+        render_source(replace(step_map, interface=named), kinds=("me",))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_casadi_imports_the_equations_with_exact_jacobians(tmp_path, version):
+    path = export_fmu(decay(), tmp_path / "d.fmu", fmi_version=version, kinds=("me",))
+    extract(path, tmp_path / "decay")
+    imported = ca.DaeBuilder("decay", str(tmp_path / "decay"))
+    function = imported.create("f", ["x", "u"], ["ode", "y"])
+    rates, outputs = function([2.0, 300.0], 1.5)
+    np.testing.assert_array_equal(rates.full().ravel(), [1.5 - 2000.0, -300.0])
+    np.testing.assert_array_equal(outputs.full().ravel(), [302.0, 300.0])
+    slopes = function.jacobian()([2.0, 300.0], 1.5, 0, 0)
+    np.testing.assert_array_equal(slopes[0].full(), np.diag([-1000.0, -1.0]))
+    np.testing.assert_array_equal(slopes[1].full().ravel(), [1.0, 0.0])
+
+
+def test_vectors_can_be_left_apart():
+    source = render_source(
+        divider(), fmi_version="3.0", kinds=("me",), has_arrays=False
+    )
+    assert "Dimension" not in source.model_description
+    assert 'name="state.capacitor_2_V"' in source.model_description
+    assert (
+        "Dimension"
+        in render_source(divider(), fmi_version="3.0", kinds=("me",)).model_description
+    )

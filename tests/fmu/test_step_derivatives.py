@@ -10,6 +10,7 @@ from packtwin.twin.input_polynomial import shifted, value_at
 from packtwin.twin.integrate import integrate
 from packtwin.twin.step_map import StepMap
 from tests.fmu.raw_fmu import RawFmu, made
+from tests.fmu.test_versions import shipped
 from tests.twin.test_input_polynomial import ROWS, closed_form, relaxation
 
 pytestmark = pytest.mark.fmu
@@ -237,3 +238,38 @@ def test_without_derivatives_the_flag_is_absent(rc_step_map, tmp_path):
         fmu.directional("capacitor_voltage_V", "source_voltage_V", 1.0)
     fmu.free()
     assert isinstance(rc_step_map.step, ca.Function)
+
+
+WORKING_POINTS = {
+    "cell": [4.0, 300.0, 20.0],
+    "vehicle": [15.0, 0.3, 1.0, 500.0, 80e3, 60e3],
+    "cooling": [500.0, 303.0, 12.0, 0.6, 0.4, 0.3, 100.0],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(WORKING_POINTS))
+def test_derivatives_of_shipped_models_are_differences_of_fourth_order(name, tmp_path):
+    step_map = shipped(name)
+    fmu = RawFmu(*made(step_map, tmp_path, "3.0")).start().exit()
+    inputs, u = step_map.interface.input_names, np.array(WORKING_POINTS[name])
+    for k in range(3):
+        fmu.set(inputs, u * (1.0 + 0.01 * k))
+        assert fmu.step(float(k), 1.0) == 0
+    state, h = fmu.save(), 3.7
+    unknowns = [v.name for v in step_map.interface.outputs if v.sampling == "mean"]
+    unknowns += [k for k in fmu.size if k.startswith("state.")]
+    perturbed(fmu, state, 3.0, h, dict(zip(inputs, u, strict=True)))
+    tangents = [fmu.directional(unknowns, known, 1.0) for known in inputs]
+    for i, known in enumerate(inputs):
+        size = 1e-4 * max(abs(u[i]), 1e-2)
+        ends = []
+        for shift in (2, 1, -1, -2):
+            moved = u + shift * size * np.eye(len(u))[i]
+            perturbed(fmu, state, 3.0, h, dict(zip(inputs, moved, strict=True)))
+            ends.append(fmu.get(unknowns))
+        want = (8.0 * (ends[1] - ends[2]) - (ends[0] - ends[3])) / (12.0 * size)
+        noise = 3e-14 * np.maximum(np.abs(ends[0]), 1e-3) / size
+        bound = 1e-6 * np.maximum(np.abs(want), np.abs(tangents[i])) + noise
+        assert (np.abs(want - tangents[i]) <= bound).all(), known
+    fmu.free()
