@@ -155,7 +155,9 @@ def test_dependencies_are_exact(libraries, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("kinds", [("me",), ("cs", "me")])
+@pytest.mark.parametrize(
+    "kinds", [("me",), pytest.param(("cs", "me"), marks=pytest.mark.slow)]
+)
 def test_cvode_follows_the_closed_form_and_the_file_is_valid(tmp_path, version, kinds):
     subject = decay() if kinds == ("me",) else integrate(decay())
     path = export_fmu(subject, tmp_path / "d.fmu", fmi_version=version, kinds=kinds)

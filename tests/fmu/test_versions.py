@@ -87,6 +87,8 @@ def test_source_is_strict_c_and_exports_only_what_the_standard_names(
         assert found == functions_of_fmi3()
     else:
         assert len(found) == 25 + 9 * ("cs" in kinds) + 10 * ("me" in kinds)
+    if kinds != ("cs", "me"):
+        return
     prefix = Compiler(
         command=find_compiler().command,
         extra_flags=("-O0", f"-UFMI{version[0]}_OVERRIDE_FUNCTION_PREFIX"),
