@@ -62,10 +62,16 @@ class AbstractMaster(ABC):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class AbstractExplicitMaster(AbstractMaster):
-    """Steps each component once, with inputs held."""
+    """Steps each component once, with inputs held.
 
-    __slots__ = ()
+    Attributes:
+        is_compiled: Loop in C, with the same bits; the result's provenance says which
+            components it calls without Python, or why it does not.
+    """
+
+    is_compiled: bool = False
 
     @abstractmethod
     def order(self, system: System) -> StepOrder:
@@ -87,7 +93,13 @@ class AbstractExplicitMaster(AbstractMaster):
                 "the master `Iterated`, or delay these connections."
             )
             raise WiringError(msg)
-        return Stepper(system, self.order(system), bonds=bonds, has_timing=has_timing)
+        return Stepper(
+            system,
+            self.order(system),
+            bonds=bonds,
+            has_timing=has_timing,
+            wants_c=self.is_compiled,
+        )
 
 
 @final

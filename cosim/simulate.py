@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias, final
 
@@ -16,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
+from packtwin.cosim.compiled_run import Stop, loop_in_c, run_in_c
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
 from packtwin.cosim.power_bond import PowerBond
+from packtwin.cosim.recorder import Recorder
 from packtwin.cosim.result import Result, RunStats, RunStatus
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.system import System
@@ -33,7 +36,7 @@ logger = logging.getLogger(__name__)
 Vector: TypeAlias = NDArray[np.float64]
 Predicate: TypeAlias = Callable[[Mapping[str, float]], bool]
 StopWhen: TypeAlias = "str | StopCondition | Predicate"
-Stop: TypeAlias = tuple[str, Callable[[], bool]]
+
 
 _DEFAULT_MASTER = GaussSeidel()
 
@@ -88,7 +91,7 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
     )
     stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
-    recorder = _Recorder(stepper, columns, grid.count)
+    recorder = Recorder(stepper, columns, grid.count)
     plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
     logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
     began = time.perf_counter()
@@ -135,13 +138,16 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
 def _run(
     stepper: AbstractStepper,
     grid: TimeGrid,
-    recorder: _Recorder,
+    recorder: Recorder,
     stops: list[Stop],
     progress: Callable[[float], None] | None,
 ) -> RunStatus:
     tick = grid.start
     stepper.initialize(tick)
     recorder.add()
+    loop = loop_in_c(stepper, recorder, stops)
+    if loop is not None:
+        return run_in_c(loop, grid, recorder, stops, progress)
     accounts = stepper.accounts
     advance, add, end_of = stepper.advance, recorder.add, grid.tick
     stride = max(1, grid.count // 100)
@@ -154,34 +160,10 @@ def _run(
         add()
         if progress is not None and (k % stride == 0 or k == grid.count):
             progress(k / grid.count)
-        for text, is_met in stops:
+        for text, is_met, _ in stops:
             if is_met():
                 return RunStatus(kind="stopped", time_s=seconds(tick), reason=text)
     return RunStatus(kind="completed", time_s=seconds(tick))
-
-
-@final
-class _Recorder:
-    """Rows of chosen signals; only rows written take memory."""
-
-    def __init__(
-        self, stepper: AbstractStepper, columns: list[int], n_step: int
-    ) -> None:
-        self._accounts, self._n = stepper.accounts, len(columns)
-        self.rows = np.empty((n_step + 1, len(columns) + 2 * len(self._accounts)))
-        self.count = 0
-        self._values = stepper.values
-        self._columns = np.array(columns, dtype=np.intp)
-
-    def add(self) -> None:
-        """Record the values now."""
-        row = self.rows[self.count]
-        if self._accounts:
-            flat = [(a.energy_J, a.residual_J) for a in self._accounts]
-            row[self._n :] = np.ravel(flat)
-            row = row[: self._n]
-        self._values.take(self._columns, None, row, "clip")
-        self.count += 1
 
 
 @final
@@ -219,10 +201,14 @@ def _compile(stop: StopWhen, system: System, values: Vector) -> Stop:
         if stop.signal not in names:
             raise WiringError(_unknown(stop.signal, names))
         condition, place = stop, names.index(stop.signal)
-        return str(condition), lambda: condition.is_met(float(values[place]))
+        return (
+            str(condition),
+            lambda: condition.is_met(float(values[place])),
+            (place, condition),
+        )
     predicate, signals = stop, _Signals(names, values)
     text = getattr(predicate, "__name__", type(predicate).__name__)
-    return text, lambda: bool(predicate(signals))
+    return text, lambda: bool(predicate(signals)), None
 
 
 def _match(names: tuple[str, ...], patterns: Sequence[str]) -> list[int]:
@@ -266,9 +252,8 @@ def _check_steps(system: System, grid: TimeGrid) -> None:
             raise WiringError(msg)
 
 
-def _provenance(
-    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
-) -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     try:
         own = version("packtwin")
     except PackageNotFoundError:  # run from a checkout that was not installed
@@ -278,6 +263,14 @@ def _provenance(
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
+    }
+
+
+def _provenance(
+    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
+) -> dict[str, str]:
+    return {
+        **_versions(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "master": master.name,
         **stepper.provenance,

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from typing_extensions import override
 
-from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
+from packtwin.cosim.abstract_stepper import (
+    AbstractStepper,
+    StepFunction,
+    StepOrder,
+    Vector,
+)
 from packtwin.cosim.power_bond import PowerBond
-from packtwin.cosim.slot import describe
+from packtwin.cosim.slot import Slot, describe
 from packtwin.cosim.system import System
 from packtwin.twin.component import seconds
 from packtwin.twin.step_map import StepStatus
@@ -34,6 +39,7 @@ class Stepper(AbstractStepper):
         *,
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
+        wants_c: bool = False,
     ) -> None:
         """Compile a system for one order of steps.
 
@@ -42,6 +48,7 @@ class Stepper(AbstractStepper):
             order: As its master wants it.
             bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
+            wants_c: Loop in C where nothing needs Python in every step.
         """
         # A lagged source that is stepped later still holds its old value.
         rank = {name: i for i, name in enumerate(order.components)}
@@ -58,6 +65,8 @@ class Stepper(AbstractStepper):
             has_timing=has_timing,
         )
         self.order = order
+        self.wants_c = wants_c and not has_timing
+        self.loop = "Python"
         self._has_previous = bool(overwritten or self.accounts)
         self._plan = [
             (
@@ -76,16 +85,51 @@ class Stepper(AbstractStepper):
     @override
     def provenance(self) -> dict[str, str]:
         lagged = ", ".join(str(c) for c in self.order.lagged)
-        return {"order": str(self.order), "lagged": lagged}
+        return {"order": str(self.order), "lagged": lagged, "loop": self.loop}
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The components with their places, in the order of their steps."""
+        return tuple(self._slots)
+
+    @property
+    def both(self) -> Vector:
+        """The signals now, then those at the start of the step."""
+        return self._both
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether the signals at the start of the step are needed."""
+        return self._has_previous
 
     @override
     def advance(self, tick: int, end_tick: int) -> None:
         if self._has_previous:
             self._previous[...] = self.values
+        self._walk(self._plan, tick, end_tick)
+
+    def take_over(
+        self, first: int, step: StepFunction, tick: int, end_tick: int
+    ) -> None:
+        """Finish a step that came to component number `first`.
+
+        Args:
+            first: The components before it have made the step.
+            step: What steps it.
+            tick: Start of the step.
+            end_tick: End.
+
+        Raises:
+            StepError: As `advance` does.
+        """
+        at, _, *places = self._plan[first]
+        self._walk([(at, step, *places), *self._plan[first + 1 :]], tick, end_tick)
+
+    def _walk(self, plan: list[Any], tick: int, end_tick: int) -> None:
         take = self._both.take
         i, report = 0, None
         try:
-            for i, step, indices, u, factors, offsets, target in self._plan:  # noqa: B007
+            for i, step, indices, u, factors, offsets, target in plan:  # noqa: B007
                 take(indices, None, u, "clip")
                 if factors is not None:
                     u *= factors

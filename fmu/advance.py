@@ -60,14 +60,17 @@ class Advance:
         else:
             self._signals.follow(u, time_s)
         try:
-            status = instance.do_step(time_s, length_s)
-            if status > _WARNING:
-                return self._refused(status, tick, end_tick)
-            if instance.has_event or instance.is_early:
-                return self._go_on(tick, end_tick, np.atleast_2d(u))
+            return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
         finally:
             if u.ndim == 2:
                 instance.hold_inputs()
+
+    def conclude(self, status: int, tick: int, end_tick: int, u: Vector) -> StepEnd:
+        """Do what is left to do after a step's first call, which returned `status`."""
+        if status > _WARNING:
+            return self._refused(status, tick, end_tick)
+        if self._instance.has_event or self._instance.is_early:
+            return self._go_on(tick, end_tick, np.atleast_2d(u))
         return StepStatus.OK, end_tick, ""
 
     def _go_on(self, tick: int, end_tick: int, rows: Vector) -> StepEnd:

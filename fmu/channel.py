@@ -48,6 +48,13 @@ class Channel:
     """All inputs (or outputs) of one FMI type, with the arguments of the call.
 
     Attributes:
+        name: Of the getter or setter.
+        layout: Where its values are in the vector.
+        references: Value references, one per scalar or array.
+        buffer: The values in the FMU's type and units.
+        factor: From the FMU's units to ours.
+        offset: From the FMU's units to ours.
+        is_converted: Whether these two do anything.
         is_plain: Whether it holds all values in vector order, without conversion, so
             that `write_plain` and `read_plain` do.
     """
@@ -62,63 +69,65 @@ class Channel:
         chosen = [variables[i] for i in positions]
         array_type, suffix = instance.dialect.types[chosen[0].kind]
         self._instance = instance
-        self._name = function + suffix
-        self._function: Any = instance.function(self._name)
+        self.name = function + suffix
+        self._function: Any = instance.function(self.name)
         if self._function is None:
-            instance.call(self._name)  # raises: it is missing
+            instance.call(self.name)  # raises: it is missing
         first, last = positions[0], positions[-1] + 1
         is_run = positions == list(range(first, last))
         self._places = slice(first, last) if is_run else np.array(positions)
+        self.layout = np.array(positions, dtype=np.int64)
         references, at = [], 0
         while at < len(chosen):  # the elements of an array share its reference
             references.append(chosen[at].reference)
             at += chosen[at].size
-        self._buffer = np.zeros(len(chosen), dtype=array_type)
-        self._factor = np.array([v.factor for v in chosen])
-        self._offset = np.array([v.offset for v in chosen])
+        self.buffer = np.zeros(len(chosen), dtype=array_type)
+        self.factor = np.array([v.factor for v in chosen])
+        self.offset = np.array([v.offset for v in chosen])
+        self.references = (ctypes.c_uint * len(references))(*references)
         self._arguments: tuple[Any, ...] = (
             instance.handle,
-            (ctypes.c_uint * len(references))(*references),
+            self.references,
             ctypes.c_size_t(len(references)),
-            ctypes.c_void_p(self._buffer.ctypes.data),
+            ctypes.c_void_p(self.buffer.ctypes.data),
         )
         if instance.dialect.has_value_count:
             self._arguments += (ctypes.c_size_t(len(chosen)),)
-        self._is_float = self._buffer.dtype.kind == "f"
-        self._is_converted = bool((self._factor != 1.0).any() or self._offset.any())
+        self._is_float = self.buffer.dtype.kind == "f"
+        self.is_converted = bool((self.factor != 1.0).any() or self.offset.any())
         self.is_plain = (
             array_type is np.float64
             and len(chosen) == len(variables)
-            and not self._is_converted
+            and not self.is_converted
         )
 
     def write(self, vector: Vector) -> None:
         """Convert our values and give them to the FMU."""
         values = vector[self._places]
-        if self._is_converted:
-            values = (values - self._offset) / self._factor
-        self._buffer[:] = values if self._is_float else np.rint(values)
+        if self.is_converted:
+            values = (values - self.offset) / self.factor
+        self.buffer[:] = values if self._is_float else np.rint(values)
         self._call()
 
     def read(self, vector: Vector) -> None:
         """Fetch the FMU's values and put them into `vector`, converted."""
         self._call()
-        if self._is_converted:
-            vector[self._places] = self._buffer * self._factor + self._offset
+        if self.is_converted:
+            vector[self._places] = self.buffer * self.factor + self.offset
         else:
-            vector[self._places] = self._buffer
+            vector[self._places] = self.buffer
 
     def write_plain(self, vector: Vector) -> None:
         """Give the whole vector to the FMU as it is."""
-        self._buffer[:] = vector
+        self.buffer[:] = vector
         self._call()
 
     def read_plain(self) -> Vector:
         """Return the FMU's values as they are, in a new vector."""
         self._call()
-        return self._buffer.copy()
+        return self.buffer.copy()
 
     def _call(self) -> None:
         status = self._function(*self._arguments)
         if status > _WARNING:
-            raise self._instance.call_error(self._name, status)
+            raise self._instance.call_error(self.name, status)

@@ -13,7 +13,7 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.fmu.advance import Advance
+from packtwin.fmu.advance import Advance, StepEnd
 from packtwin.fmu.channel import make_channels
 from packtwin.fmu.derivatives import Derivatives
 from packtwin.fmu.file import FmuFile
@@ -23,12 +23,14 @@ from packtwin.fmu.mapped_interface import (
     choose_kind,
     kind_flags,
 )
+from packtwin.fmu.native import fmu_step
 from packtwin.fmu.opening import open_stepping
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
 from packtwin.fmu.stepping import AbstractStepping
 from packtwin.twin.component import Capabilities, StepReport, seconds
 from packtwin.twin.errors import FmuError
+from packtwin.twin.native_step import NativeStep
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface
 
@@ -193,11 +195,26 @@ class FmuComponent:
             self._open_instance()
             msg = f"`{self.name}` was not initialized; call `initialize` first."
             raise FmuError(msg)
-        status, at, reason = self._advance.step(tick, end_tick, u)
+        return self._report(self._advance.step(tick, end_tick, u))
+
+    def _report(self, end: StepEnd) -> StepReport:
+        status, at, reason = end
         if status is not StepStatus.REFUSED:
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason
+        )
+
+    def native_step(self) -> NativeStep | None:
+        """Return the step in C for a co-simulation FMU without discrete inputs."""
+        channels = self._signals.channels
+        if self._kind != "co-simulation" or channels is None:
+            return None
+        return fmu_step(
+            self._open_instance(),
+            channels,
+            lambda *step: self._report(self._advance.conclude(*step)),
+            self.step,
         )
 
     def handle_event(self, tick: int, u: Vector) -> Vector:

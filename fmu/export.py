@@ -40,6 +40,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     *,
     fmi_version: FmiVersion = "2.0",
     kinds: Sequence[FmiKind] = ("cs",),
+    has_derivatives: bool = True,
     platforms: Sequence[str] = (HOST,),
     description: str | Account = "",
     documentation: Mapping[str, str | bytes] | None = None,
@@ -58,6 +59,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         path: The file to write, usually `NAME.fmu`; replaced at once or not at all.
         fmi_version: `2.0` or `3.0`.
         kinds: `cs` for co-simulation, `me` for model exchange.
+        has_derivatives: See `render_source`.
         platforms: What to put binaries in for: `host` (this machine, with its own
             compiler), `all`, or names such as `x86_64-linux` (with `ziglang`, for
             glibc 2.17, Windows 10, macOS 11). Empty: the source only.
@@ -83,7 +85,11 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     chosen = choose_platforms(platforms)
     report(0.0, "generating C")
     source = render_source(
-        subject, description=account.description, fmi_version=fmi_version, kinds=kinds
+        subject,
+        description=account.description,
+        fmi_version=fmi_version,
+        kinds=kinds,
+        has_derivatives=has_derivatives,
     )
     lacking: CompilerError | None = None
     try:

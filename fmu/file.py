@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _ctypes
+import ctypes
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -51,10 +53,11 @@ class FmuFile:
         self.description: Any = read_description(self.path, self.root)
         self.dialect: Dialect = dialect_of(self.description, self.path)
         self._extract_dir = extract_dir
-        self._members: dict[str, str] = {}
+        self._libraries: dict[str, Path] = {}
         self._interfaces: dict[Any, MappedInterface] = {}
         self._folder: Path | None = None
-        self._finalizer: weakref.finalize[[], FmuFile] | None = None
+        self._resources = ExitStack()
+        weakref.finalize(self, self._resources.close)
 
     @property
     def token(self) -> str:
@@ -64,12 +67,24 @@ class FmuFile:
     def library(self, identifier: str) -> Path:
         """Return the extracted binary of a model identifier for this machine.
 
+        It stays loaded until `close`, so that loading it again costs next to nothing.
+
         Raises:
             FmuError: There is none.
         """
-        if identifier not in self._members:
-            self._members[identifier] = find_library(self.path, identifier)
-        return self.folder() / self._members[identifier]
+        path = self._libraries.get(identifier)
+        if path is None:
+            path = self.folder() / find_library(self.path, identifier)
+            self._keep_loaded(path)
+            self._libraries[identifier] = path
+        return path
+
+    def _keep_loaded(self, path: Path) -> None:
+        try:
+            handle = ctypes.CDLL(str(path))._handle  # noqa: SLF001 (no other way)
+        except OSError:
+            return  # said where it is instantiated
+        self._resources.callback(_ctypes.dlclose, handle)
 
     def interface(
         self, parameters: Mapping[str, float], names: Mapping[str, str]
@@ -89,14 +104,15 @@ class FmuFile:
     def folder(self) -> Path:
         """Return the folder of the extracted FMU."""
         if self._folder is None:
-            with ExitStack() as stack:
-                self._folder = unpack(self.path, self._extract_dir, stack)
-                resources = stack.pop_all()
-            self._finalizer = weakref.finalize(self, resources.close)
+            self._folder = unpack(self.path, self._extract_dir, self._resources)
         return self._folder
 
+    def resources_folder(self) -> Path:
+        """Return the folder that its instances are told of."""
+        return (self.folder() / "resources").resolve()
+
     def close(self) -> None:
-        """Remove the temporary folder; idempotent, and `folder` extracts anew."""
-        if self._finalizer is not None:
-            self._finalizer()
-        self._folder = self._finalizer = None
+        """Free libraries and the temporary folder; idempotent, and reopened if used."""
+        self._resources.close()
+        self._libraries.clear()
+        self._folder = None

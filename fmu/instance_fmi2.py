@@ -103,6 +103,11 @@ class Fmi2Stepping(AbstractStepping):
             self._ask_reached(time_s)
         return status
 
+    @override
+    def take_flags(self, _status: int, *, reached_s: float, **_flags: bool) -> None:
+        if _status == _DISCARD:
+            self._ask_reached(reached_s)
+
     def _ask_reached(self, time_s: float) -> None:
         reached, is_ended = ctypes.c_double(time_s), ctypes.c_int(0)
         for name, question, answer in (

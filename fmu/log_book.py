@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
+from functools import cache
 from typing import Any, final
 
 from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger
@@ -16,6 +17,11 @@ _N_CHARACTERS = 1000
 LogMessageCallback = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p
 )
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 @final
@@ -33,7 +39,7 @@ class LogBook:
 
     def __init__(self) -> None:
         self._entries: deque[tuple[int, str]] = deque(maxlen=_N_ENTRIES)
-        libc = ctypes.CDLL(None)
+        libc = _libc()
         entries = self._entries  # not `self`: the callback must not keep a cycle
 
         def write(status: int, text: bytes | None) -> None:

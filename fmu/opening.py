@@ -36,7 +36,7 @@ def open_stepping(
     where: dict[str, Any] = {
         "token": file.token,
         "name": name,
-        "resources": file.folder() / "resources",
+        "resources": file.resources_folder(),
         "path": file.path,
     }
     is_fmi2 = file.dialect.version == "2.0"

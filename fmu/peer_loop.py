@@ -24,7 +24,7 @@ def couple_two_in_fmpy(
     values: tuple[float, float],
     grid: tuple[int, float],
 ) -> tuple[Vector, float]:
-    """Return both outputs at all communication points and the processor seconds of the loop.
+    """Return both outputs at all communication points and the loop's processor seconds.
 
     Each FMU's output feeds the other's input; both step with the values at the start
     of the step (Jacobi). The calls are those of FMPy's own examples, with the lists of

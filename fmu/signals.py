@@ -48,6 +48,11 @@ class Signals:
         self._only_reader = _sole_plain(self._readers)
         self._output_count = len(mapped.outputs)
 
+    @property
+    def channels(self) -> tuple[tuple[Channel, ...], tuple[Channel, ...]] | None:
+        """What sets and gets in a step with held inputs; None if events are needed."""
+        return None if self._discrete else (self._writers, self._readers)
+
     def start(self, u: Vector) -> None:
         """Set all inputs, as initialization and events allow."""
         _write_all(self._writers, u)

@@ -87,6 +87,19 @@ class AbstractStepping(AbstractInstance):
     def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
         """Return first time derivatives of real outputs, in the FMU's units."""
 
+    def take_flags(
+        self,
+        _status: int,
+        *,
+        has_event: bool,
+        wants_end: bool,
+        is_early: bool,
+        reached_s: float,
+    ) -> None:
+        """Take over what a step outside of `do_step` said, and its status."""
+        self.has_event, self.wants_end = has_event, wants_end
+        self.is_early, self.reached_s = is_early, reached_s
+
     def at_event(self, action: Callable[[], None]) -> None:
         """Do what may only be done at an event, and handle what follows from it."""
         action()

@@ -26,13 +26,13 @@ import numpy.typing as npt
 import pybamm
 
 from packtwin.twin.errors import ModelError
+from packtwin.twin.natural_spline import natural_spline
 from packtwin.twin.variable import nearest_names
 
 __all__ = [
     "START_SHIFT",
     "add_entries",
     "log_factor_name",
-    "natural_spline",
     "ocp_correction_name",
     "shifted",
 ]
@@ -174,28 +174,6 @@ def _spline(at: npt.NDArray[np.float64], names: Sequence[str]) -> Callable[[Any]
         return total
 
     return spline
-
-
-def natural_spline(
-    at: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the natural cubic spline through values `v` at the nodes `at`.
-
-    It is `line[0] v + line[1] v (s - at[0]) + sum_j cubes[j] v max(s - at[j], 0)^3`,
-    so straight before the first node and, by the conditions, after the last.
-
-    Returns:
-        `cubes` of shape `(n, n)` and `line` of shape `(2, n)`.
-    """
-    n = len(at)
-    system = np.zeros((n + 2, n + 2))
-    for i in range(n):
-        system[i, 0], system[i, 1] = 1.0, at[i] - at[0]
-        system[i, 2:] = np.maximum(at[i] - at, 0.0) ** 3
-    system[n, 2:] = 1.0
-    system[n + 1, 2:] = at
-    solved = np.linalg.solve(system, np.vstack([np.eye(n), np.zeros((2, n))]))
-    return np.asarray(solved[2:], float), np.asarray(solved[:2], float)
 
 
 def shifted(side: str, stoichiometry: Any, chosen: Mapping[str, Any]) -> Any:

@@ -40,6 +40,7 @@ BENCHES = {
     "physics": "packtwin.scenarios.bench_physics",
     "trust": "packtwin.scenarios.bench_trust",
     "surrogate": "packtwin.scenarios.bench_surrogate",
+    "switched": "packtwin.scenarios.bench_switched",
 }
 _LIBRARIES = ("packtwin", "casadi", "fmpy", "numpy", "pybamm", "pydiffsol", "torch")
 

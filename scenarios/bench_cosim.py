@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "loops": ("bench_cosim_loops", "rows"),
     "fmus": ("bench_cosim_fmus", "rows"),
     "protocol": ("bench_cosim_protocol", "rows"),
+    "speed": ("bench_cosim_speed", "rows"),
 }
 SEEDS: dict[str, int] = {}
 

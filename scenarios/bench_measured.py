@@ -1,8 +1,9 @@
 """`packtwin bench measured`: identification on measured cells and on a synthetic one.
 
 The measured records are not shipped: `PACKTWIN_MEASURED_CELLS` names a folder with
-`aboutenergy_nmc_bpx/` (the 12.5 Ah NMC111/graphite pouch cell of About:Energy, open BPX
-parameterisation). Without it only the synthetic part runs.
+`aboutenergy_nmc_bpx/` (the 12.5 Ah NMC111/graphite pouch cell of About:Energy, open
+BPX parameterisation), `nasa_pcoe/` (NASA's ageing cells B0005 and B0006) and
+`ornl_leaf/` (a Nissan Leaf cell). Without it only the synthetic part runs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from packtwin.scenarios.bench import BenchRow, at_most
+from packtwin.scenarios import synthetic_cells
+from packtwin.scenarios.bench import BenchOptions, BenchRow, at_most
+from packtwin.scenarios.bench_measured_ageing import ageing_rows, synthetic_rows
+from packtwin.scenarios.bench_measured_leaf import leaf_rows
 from packtwin.scenarios.fingerprints import has_physics
 from packtwin.twin.measurement import Measurement
 from packtwin.twin.measurement_file import Column, ColumnMap, read_measurement
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLDER_VARIABLE",
+    "PARTS",
     "SEEDS",
     "measured_folder",
     "pouch_records",
@@ -36,9 +41,12 @@ __all__ = [
 Progress: TypeAlias = Callable[[float, str], None]
 
 FOLDER_VARIABLE = "PACKTWIN_MEASURED_CELLS"
-SEEDS = {"synthetic_noise": 3}
+SEEDS = {"synthetic_noise": 3} | synthetic_cells.SEEDS
 
+PARTS = ("synthetic", "pouch", "leaf", "ageing")
 _POUCH = "aboutenergy_nmc_bpx"
+_CELLS = {"pouch": _POUCH, "leaf": "ornl_leaf", "ageing": "nasa_pcoe"}
+_NO_PYBAMM = "PyBaMM is not installed"
 _POUCH_RECORDS = {"C/20": "Co20", "C/2": "Co2", "1C": "1C"}
 _POUCH_COLUMNS = ColumnMap(
     time=Column(name="Time [s]", unit="s"),
@@ -53,7 +61,7 @@ def measured_folder() -> Path | None:
     """Return the folder of measured cells, if there is one."""
     named = os.environ.get(FOLDER_VARIABLE, "")
     folder = Path(named)
-    return folder if named and (folder / _POUCH).is_dir() else None
+    return folder if named and folder.is_dir() else None
 
 
 def pouch_records(folder: Path) -> dict[str, Record]:
@@ -71,17 +79,38 @@ def pouch_records(folder: Path) -> dict[str, Record]:
     }
 
 
-def rows(progress: Progress) -> list[BenchRow]:
-    """Measure and return one row per figure."""
-    if not has_physics():
-        return [_left_out("PyBaMM is not installed")]
-    progress(0.0, "synthetic")
-    found = _synthetic_rows()
+def rows(progress: Progress, options: BenchOptions | None = None) -> list[BenchRow]:
+    """Measure the chosen parts and return one row per figure.
+
+    With `is_quick`, only the made records are used.
+    """
+    chosen = options or BenchOptions()
+    parts = chosen.only or PARTS
+    found: list[BenchRow] = []
+    if "synthetic" in parts:
+        progress(0.0, "synthetic")
+        found += synthetic_rows()
+        if not chosen.is_quick:
+            found += _synthetic_rows() if has_physics() else [_left_out(_NO_PYBAMM)]
+    if chosen.is_quick:
+        return found
     folder = measured_folder()
     if folder is None:
         return [*found, _left_out(f"`{FOLDER_VARIABLE}` names no folder of records")]
-    progress(0.2, "NMC pouch")
-    return [*found, *_pouch_rows(folder, progress)]
+    for name, cell in _CELLS.items():
+        if name not in parts:
+            continue
+        if not (folder / cell).is_dir():
+            found.append(_left_out(f"`{FOLDER_VARIABLE}` has no folder `{cell}`"))
+        elif name == "pouch" and not has_physics():
+            found.append(_left_out(_NO_PYBAMM))
+        else:
+            found += _measured_rows(name)(folder, progress)
+    return found
+
+
+def _measured_rows(part: str) -> Callable[[Path, Progress], list[BenchRow]]:
+    return {"pouch": _pouch_rows, "leaf": leaf_rows, "ageing": ageing_rows}[part]
 
 
 def _left_out(reason: str) -> BenchRow:
@@ -110,7 +139,7 @@ def _pouch_rows(folder: Path, progress: Progress) -> list[BenchRow]:
     published = physics_model(physics)
     found = []
     for rate, record in records.items():
-        rms_mV = 1e3 * compare(published, record).rms_V
+        rms_mV = 1e3 * compare(published, record).rms
         target = "14.5 to 14.9" if rate != "C/2" else ""
         found.append(
             BenchRow(
@@ -135,7 +164,7 @@ def _pouch_rows(folder: Path, progress: Progress) -> list[BenchRow]:
     result = cell.identification
     for rate, record in records.items():
         what = f"NMC pouch, identified on C/20 + C/2, {rate}, all samples"
-        rms_mV = 1e3 * compare(cell.model, record, result.values).rms_V
+        rms_mV = 1e3 * compare(cell.model, record, result.values).rms
         key = f"pouch.identified.{rate}"
         found.append(
             at_most(key, f"{what} (held out)", rms_mV, "mV rms", 8.0)
@@ -208,6 +237,6 @@ def synthetic_case() -> tuple[Physics, list[Record], dict[str, float]]:
         )
         given = Record(measurement=flat, parameters={"soc_start": 0.9})
         noise = _NOISE_V * rng.normal(size=time_s.shape)
-        voltage_V = compare(model, given, values).error_V + noise
+        voltage_V = compare(model, given, values).error + noise
         records.append(replace(given, measurement=replace(flat, voltage_V=voltage_V)))
     return physics, records, truth

@@ -37,7 +37,7 @@ def known_names(kind: Kind) -> tuple[str, ...]:
     names = (
         path.name.removeprefix(prefix).removesuffix(suffix)
         for path in library_folder().glob(f"{prefix}*{suffix}")
-        if kind != "scenario" or not path.name.startswith("vehicle_")
+        if kind != "scenario" or not path.name.startswith(("vehicle_", "measured_"))
     )
     return tuple(sorted(names))
 

@@ -1,4 +1,4 @@
-"""From pydantic's verdict on a scenario file to one sentence a person can act on."""
+"""From pydantic's verdict on a file to one sentence a person can act on."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ _TYPES = {
 }
 
 
-def complaint(source: str, error: ValidationError) -> str:
+def complaint(
+    source: str, error: ValidationError, root: type[BaseModel] = Scenario
+) -> str:
     """Return the sentence for the first fault of a file.
 
     Args:
         source: The file, as the user named it.
         error: What pydantic says.
+        root: The model of the whole file.
     """
     # An unknown key often explains a missing one, so it is told first.
     details = sorted(error.errors(), key=lambda d: d["type"] != "extra_forbidden")[0]
@@ -40,12 +43,13 @@ def complaint(source: str, error: ValidationError) -> str:
     key = _key_text(path)
     match details["type"]:
         case "extra_forbidden":
-            return _unknown_key(source, path, details["input"])
+            return _unknown_key(source, path, details["input"], root)
         case "missing":
             what = "the table" if len(path) == 1 else "the key"
             section = f"[{path[0]}]" if len(path) == 1 else f"`{key}`"
             return (
-                f"`{source}` lacks {what} {section}, expected {_meaning(path)}; add it."
+                f"`{source}` lacks {what} {section}, expected "
+                f"{_meaning(path, root)}; add it."
             )
         case "value_error":
             name, got, wanted = str(details["ctx"]["error"]).split("|")
@@ -53,13 +57,13 @@ def complaint(source: str, error: ValidationError) -> str:
         case _:
             return (
                 f"`{source}`: `{key}` is {_got(details['input'])}, expected "
-                f"{_expected(details, path)}{_unit_hint(path, details['input'])}."
+                f"{_expected(details, path, root)}{_unit_hint(path, details['input'])}."
             )
 
 
-def _unknown_key(source: str, path: list[str], got: Any) -> str:
+def _unknown_key(source: str, path: list[str], got: Any, root: type[BaseModel]) -> str:
     *parents, name = path
-    known = _keys_of(parents)
+    known = _keys_of(parents, root)
     where = _key_text(path)
     for other in known:
         unit = unit_of_name(other)
@@ -107,7 +111,7 @@ def _converted(got: Any, given: str, wanted: str) -> str:
     return f" ({got:g} {given} = {value:.6g} {wanted})"
 
 
-def _expected(details: ErrorDetails, path: list[str]) -> str:
+def _expected(details: ErrorDetails, path: list[str], root: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     unit = unit_of_name(_name(path))
     tail = "" if unit == "1" else f" {unit}"
@@ -116,7 +120,8 @@ def _expected(details: ErrorDetails, path: list[str]) -> str:
         "less_than_equal": "le",
     }
     if kind in limits:
-        return _range_text(path, str(context[limits[kind]]), kind) + tail
+        bound = str(context[limits[kind]])
+        return _range_text(path, bound, kind, root) + tail
     if kind in _TYPES:
         return _TYPES[kind] + ("" if unit == "1" else f" in {unit}")
     if kind == "literal_error":
@@ -128,9 +133,9 @@ def _expected(details: ErrorDetails, path: list[str]) -> str:
     return str(details["msg"])
 
 
-def _range_text(path: list[str], bound: str, kind: str) -> str:
+def _range_text(path: list[str], bound: str, kind: str, root: type[BaseModel]) -> str:
     low = high = ""
-    for item in _metadata(path):
+    for item in _metadata(path, root):
         for label in ("ge", "gt"):
             value = getattr(item, label, None)
             low = low or ("" if value is None else f"{value:g}")
@@ -144,9 +149,9 @@ def _range_text(path: list[str], bound: str, kind: str) -> str:
     return f"{words[kind]} {bound}"
 
 
-def _metadata(path: list[str]) -> list[Any]:
+def _metadata(path: list[str], root: type[BaseModel]) -> list[Any]:
     """Return the range annotations of a key, also those of a list's entries."""
-    model: Any = Scenario
+    model: Any = root
     for part in path[:-1]:
         field = _field(model, part)
         if field is None:
@@ -172,20 +177,22 @@ def _field(model: Any, part: str) -> Any:
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation if is_model else None
+    for item in (annotation, *get_args(annotation)):
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
+    return None
 
 
-def _keys_of(parents: list[str]) -> list[str]:
-    model: type[BaseModel] = Scenario
+def _keys_of(parents: list[str], root: type[BaseModel]) -> list[str]:
+    model = root
     for part in parents:
         field = _field(model, part)
         model = _model_of(field.annotation) or model if field else model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _meaning(path: list[str]) -> str:
-    field = _field(Scenario, path[0])
+def _meaning(path: list[str], root: type[BaseModel]) -> str:
+    field = _field(root, path[0])
     model = _model_of(field.annotation) if field else None
     if len(path) == 1 and model is not None:
         needed = [n for n, f in model.model_fields.items() if f.is_required()]

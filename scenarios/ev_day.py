@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.charge_limits import ChargeLimits
 from packtwin.cosim.charge_search import ChargeRun, search_best_cccv
+from packtwin.cosim.masters import GaussSeidel
 from packtwin.cosim.result import Result
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.system import System
@@ -127,6 +128,7 @@ class EvDay:
             self._system(charger),
             stop_s=self.plan.duration_s,
             step_s=self._scenario.simulation.step_s,
+            master=GaussSeidel(is_compiled=True),
         )
 
     def time_components(self) -> Mapping[str, float]:

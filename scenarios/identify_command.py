@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from packtwin.scenarios.inspection import Listing
 from packtwin.scenarios.pipeline import write_text
 from packtwin.scenarios.retraining import require_extra
 from packtwin.twin.errors import ScenarioError
@@ -17,8 +16,8 @@ from packtwin.twin.measurement_file import BDF, Column, ColumnMap, read_measurem
 from packtwin.twin.variable import nearest_names
 
 if TYPE_CHECKING:
-    from packtwin.pybamm_models.identification import IdentifiedCell
-    from packtwin.twin.identification import Comparison, Record
+    from packtwin.twin.identification import Identification, Record
+    from packtwin.twin.model import Model
 
 __all__ = ["columns_of", "identify"]
 
@@ -31,20 +30,21 @@ def identify(  # noqa: PLR0913 - one argument per option
         str,
         typer.Argument(
             metavar="CELL",
-            help="A PyBaMM parameter set such as `Chen2020`, or a BPX file (.json).",
+            help="A PyBaMM parameter set such as `Chen2020`, a BPX file (.json), or a "
+            "file with everything (.toml).",
             show_default=False,
         ),
     ],
     records: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="RECORD...",
             help="Measured records: CSV (also .gz), BDF or MATLAB.",
             show_default=False,
         ),
-    ],
+    ] = None,
     unknown: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--unknown",
             metavar="NAME[~SPREAD]",
@@ -52,7 +52,7 @@ def identify(  # noqa: PLR0913 - one argument per option
             "Repeat for more.",
             show_default=False,
         ),
-    ],
+    ] = None,
     columns: Annotated[
         str,
         typer.Option(
@@ -97,17 +97,52 @@ def identify(  # noqa: PLR0913 - one argument per option
             show_default=False,
         ),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="Where the files that a TOML names are.  [default: beside it]",
+            show_default=False,
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure",
+            metavar="FILE",
+            help="Draw measured and modelled series here (.png, .svg or .pdf).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Identify parameters of a cell from measured records (needs PyBaMM).
+    """Identify parameters of a cell from measured records.
 
-    The cell is isothermal at the measured temperature, or at the set's. Records are
-    checked first: units, gaps, sign of the current. A parameter that they do not
-    determine is refused with its name; a prior keeps it near its start instead.
+    A PyBaMM or BPX cell is isothermal at the measured temperature, or at the set's; a
+    TOML describes a circuit. Records are checked first: units, gaps, sign of the
+    current. A parameter that they do not determine is refused with its name; a prior
+    keeps it near its start instead.
 
     Examples:
     - `packtwin identify cell.json c20.csv c2.csv --check 1c.csv
       --unknown "Negative particle diffusivity factor"`
+    - `packtwin identify leaf.toml --folder records --figure leaf.png`
     """
+    for option, path in (("--output", output), ("--figure", figure)):
+        _check_writable(option, path)
+    if cell.endswith(".toml"):
+        if records or unknown or check or columns:
+            msg = (
+                f"`{cell}` names records, columns and unknowns itself, expected "
+                "none on the command line. Remove them or name a parameter set."
+            )
+            raise ScenarioError(msg)
+        _identify_circuit(Path(cell), folder, output, figure)
+        return
+    if not records or not unknown:
+        what = "a record" if not records else "`--unknown`"
+        msg = f"`packtwin identify {cell}` lacks {what}. Add one or more."
+        raise ScenarioError(msg)
     if family not in _FAMILIES:
         msg = f"`--family` is `{family}`; choose one of `SPM`, `SPMe`, `DFN`."
         raise ScenarioError(msg)
@@ -115,14 +150,11 @@ def identify(  # noqa: PLR0913 - one argument per option
         msg = f"`--soc-start` is {soc_start:g}, expected 0 to 1. Correct it."
         raise ScenarioError(msg)
     table = columns_of(columns, charge_is_positive=charge_positive)
-    if output is not None and not output.parent.is_dir():
-        msg = f"`--output` is in `{output.parent}`, which is no folder. Make it first."
-        raise ScenarioError(msg)
     require_extra("pybamm", "physics", "`packtwin identify`")
     from packtwin.pybamm_models.identification import identify_cell
     from packtwin.pybamm_models.physics_definition import Physics
-    from packtwin.scenarios.console import print_listing, stage_progress
-    from packtwin.twin.identification import Record, Settings, compare
+    from packtwin.scenarios.console import stage_progress
+    from packtwin.twin.identification import Record, Settings
 
     def record_of(path: Path) -> Record:
         return Record(
@@ -147,20 +179,81 @@ def identify(  # noqa: PLR0913 - one argument per option
                 "identify", k / settings.n_iteration, f"{1e3 * rms:.2f} mV rms"
             ),
         )
-    values = found.identification.values
-    rows = [
-        (record.measurement.name, use, before, after)
-        for use, group in (("fitted", fitted), ("held out", held_out))
-        for record in group
-        for before, after in [
-            (compare(found.model, record), compare(found.model, record, values))
-        ]
-    ]
-    for listing in _listings(found, rows):
+    names = found.identification.statement.names
+    theirs = dict(zip(names, found.physics.parameters[-len(names) :], strict=True))
+    about = {"parameter_set": found.physics.parameter_set, "family": family}
+    _show(
+        (found.model, found.identification, (fitted, held_out)),
+        (output, figure),
+        about,
+        theirs,
+    )
+
+
+def _identify_circuit(
+    path: Path, folder: Path | None, output: Path | None, figure: Path | None
+) -> None:
+    from packtwin.scenarios.console import stage_progress
+    from packtwin.scenarios.identification_file import load_identification
+    from packtwin.twin.identification import identify as identify_model
+
+    file = load_identification(path)
+    at = path.parent if folder is None else folder
+    fitted, held_out = (file.records_of(at, use) for use in ("fit", "check"))
+    model, settings = file.model(), file.search.settings()
+    with stage_progress() as progress:
+        found = identify_model(
+            model,
+            fitted,
+            file.chosen(model),
+            settings,
+            lambda k, rms: progress(
+                "identify", k / settings.n_iteration, f"{1e3 * rms:.2f} mV rms"
+            ),
+        )
+    about = {"identification": file.name}
+    _show((model, found, (fitted, held_out)), (output, figure), about, {})
+
+
+def _show(
+    result: tuple[Model, Identification, tuple[Sequence[Record], Sequence[Record]]],
+    paths: tuple[Path | None, Path | None],
+    about: dict[str, str],
+    pybamm_names: dict[str, str],
+) -> None:
+    """Print tables and write the JSON file and the figure that are wanted."""
+    from packtwin.scenarios.console import print_listing
+    from packtwin.scenarios.identification_report import (
+        compared_records,
+        draw_records,
+        identification_document,
+        identification_listings,
+    )
+    from packtwin.twin.identification_problem import TEMPERATURE, VOLTAGE
+
+    model, found, (fitted, held_out) = result
+    output, figure = paths
+    records = [*fitted, *held_out]
+    has_temperature = TEMPERATURE in model.interface.output_names and all(
+        r.measurement.temperature_K is not None for r in records
+    )
+    series = (VOLTAGE, TEMPERATURE) if has_temperature else (VOLTAGE,)
+    compared = compared_records(model, found, fitted, held_out, series)
+    for listing in identification_listings(model, found, compared):
         print_listing(listing)
     if output is not None:
-        write_text(output, json.dumps(_document(found, rows), indent=1) + "\n")
+        document = about | identification_document(found, compared, pybamm_names)
+        write_text(output, json.dumps(document, indent=1) + "\n")
         typer.echo(f"Wrote {output}")
+    if figure is not None:
+        draw_records(compared, figure)
+        typer.echo(f"Wrote {figure}")
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
+        msg = f"`{option}` is in `{path.parent}`, which is no folder. Make it first."
+        raise ScenarioError(msg)
 
 
 def columns_of(text: str, *, charge_is_positive: bool) -> ColumnMap:
@@ -197,87 +290,3 @@ def columns_of(text: str, *, charge_is_positive: bool) -> ColumnMap:
         temperature=parts.get("temperature"),
         charge_is_positive=charge_is_positive,
     )
-
-
-_Row = tuple[str, str, "Comparison", "Comparison"]
-
-
-def _listings(found: IdentifiedCell, rows: Sequence[_Row]) -> list[Listing]:
-    statement = found.identification.statement
-    start = {v.name: v.start for v in found.model.interface.parameters}
-    told = [
-        (
-            name,
-            f"{start[name]:.5g}",
-            f"{value:.5g}",
-            f"{error:.2g}",
-            "prior only" if name in statement.untold else "",
-        )
-        for name, value, error in zip(
-            statement.names, statement.values, statement.standard_errors, strict=True
-        )
-    ]
-    listings = [
-        Listing(
-            title="Parameters (error of the logarithm where it has a factor)",
-            columns=("parameter", "start", "identified", "standard error", "note"),
-            rows=told,
-        ),
-        Listing(
-            title="Voltage, model less measurement",
-            columns=("record", "use", "rms before", "rms after", "largest after"),
-            rows=[
-                (
-                    name,
-                    use,
-                    f"{1e3 * before.rms_V:.2f} mV",
-                    f"{1e3 * after.rms_V:.2f} mV",
-                    f"{1e3 * after.largest_V:.1f} mV",
-                )
-                for name, use, before, after in rows
-            ],
-        ),
-    ]
-    if statement.correlated:
-        listings.append(
-            Listing(
-                title="Correlated by more than 0.95",
-                columns=("parameter", "parameter", "correlation"),
-                rows=[(a, b, f"{c:+.3f}") for a, b, c in statement.correlated],
-            )
-        )
-    return listings
-
-
-def _document(found: IdentifiedCell, rows: Sequence[_Row]) -> Mapping[str, Any]:
-    statement = found.identification.statement
-    return {
-        "parameter_set": found.physics.parameter_set,
-        "family": found.physics.family,
-        "parameters": {
-            name: {
-                "pybamm_name": theirs,
-                "value": float(value),
-                "standard_error": float(error),
-                "is_prior_only": name in statement.untold,
-            }
-            for theirs, name, value, error in zip(
-                found.physics.parameters[-len(statement.names) :],
-                statement.names,
-                statement.values,
-                statement.standard_errors,
-                strict=True,
-            )
-        },
-        "correlated": [list(pair) for pair in statement.correlated],
-        "records": [
-            {
-                "name": name,
-                "use": use,
-                "rms_before_V": before.rms_V,
-                "rms_after_V": after.rms_V,
-            }
-            for name, use, before, after in rows
-        ],
-        "is_converged": found.identification.is_converged,
-    }

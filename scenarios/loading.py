@@ -21,7 +21,7 @@ from packtwin.twin.units import unit_of_name
 from packtwin.twin.variable import nearest_names
 from packtwin.twin.vehicle_parameters import load_vehicle
 
-__all__ = ["load_scenario", "parse_scenario", "scenario_toml"]
+__all__ = ["load_scenario", "parse_scenario", "parse_toml", "scenario_toml"]
 
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
 
@@ -56,7 +56,7 @@ def parse_scenario(text: str, *, source: str, folder: Path) -> Scenario:
     Raises:
         ScenarioError: As `load_scenario`.
     """
-    table = _parse_toml(text, source)
+    table = parse_toml(text, source)
     try:
         scenario = Scenario.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
@@ -82,7 +82,16 @@ def scenario_toml(scenario: Scenario) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parse_toml(text: str, source: str) -> dict[str, Any]:
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Args:
+        text: The content.
+        source: What an error calls the file.
+
+    Raises:
+        ScenarioError: It is no TOML; the place is named.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -21,6 +21,7 @@ from packtwin.twin.identification_problem import (
     Record,
     Settings,
     parameters_of,
+    series_of,
 )
 from packtwin.twin.identification_sensitivity import SensitiveModel
 from packtwin.twin.identification_statement import (
@@ -40,7 +41,9 @@ __all__ = [
     "Settings",
     "Unknown",
     "compare",
+    "compare_all",
     "identify",
+    "model_traces",
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -50,27 +53,29 @@ Progress: TypeAlias = Callable[[int, float], None]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
-    """A model's voltage against a record's, at chosen samples.
+    """One series of a model against a record's, at chosen samples.
 
     Attributes:
         name: Of the record.
+        series: Output of the model, such as `voltage_V`.
         time_s: Of the samples, from the start of the record.
-        error_V: Model less measurement.
+        error: Model less measurement, in the unit of the series.
     """
 
     name: str
+    series: str
     time_s: Vector
-    error_V: Vector
+    error: Vector
 
     @property
-    def rms_V(self) -> float:
+    def rms(self) -> float:
         """Root of the mean square of the errors."""
-        return float(np.sqrt(np.mean(self.error_V**2)))
+        return float(np.sqrt(np.mean(self.error**2)))
 
     @property
-    def largest_V(self) -> float:
+    def largest(self) -> float:
         """Largest absolute error."""
-        return float(np.max(np.abs(self.error_V)))
+        return float(np.max(np.abs(self.error)))
 
 
 @final
@@ -81,7 +86,7 @@ class Identification:
     Attributes:
         values: By name of the parameter.
         statement: Standard errors, correlations and what the data do not tell.
-        fitted: Errors on the samples that were fitted, one per record.
+        fitted: Errors on the samples that were fitted, by record and series.
         n_iteration: Steps taken.
         is_converged: The last step changed nothing that counts.
     """
@@ -117,7 +122,8 @@ def identify(
     chosen = settings or Settings()
     for record in records:
         check_measurement(record.measurement)
-    refuse_unexcited(tuple(record.measurement for record in records))
+    if chosen.needs_excitation:
+        refuse_unexcited(tuple(record.measurement for record in records))
     problem = Problem(model, records, unknowns, chosen)
     q = np.zeros(len(unknowns))
     residual, slopes = problem.evaluate(q)
@@ -131,15 +137,11 @@ def identify(
         q, residual, slopes, damping, is_converged = problem.improve(
             q, residual, slopes, damping
         )
-    lengths = [len(target) for target in problem.targets]
-    errors = np.split(residual * chosen.voltage_deviation_V, np.cumsum(lengths)[:-1])
+    errors = problem.split(residual)
     statement = statement_of(
         tuple(unknowns),
         problem.values(q),
-        [
-            chosen.voltage_deviation_V * s
-            for s in np.split(slopes, np.cumsum(lengths)[:-1])
-        ],
+        problem.split(slopes),
         errors,
         error_limit=chosen.error_limit,
         is_judged=chosen.is_judged,
@@ -150,8 +152,13 @@ def identify(
         ),
         statement=statement,
         fitted=tuple(
-            Comparison(name=r.measurement.name, time_s=t, error_V=e)
-            for r, t, e in zip(records, problem.times, errors, strict=True)
+            Comparison(
+                name=records[block.record].measurement.name,
+                series=block.series,
+                time_s=block.time_s,
+                error=error,
+            )
+            for block, error in zip(problem.blocks, errors, strict=True)
         ),
         n_iteration=iteration,
         is_converged=is_converged,
@@ -166,7 +173,7 @@ def compare(
     n_sample: int | None = None,
     refinement: int = 1,
 ) -> Comparison:
-    """Return the errors of a model with parameter `values` against a record.
+    """Return the errors of a model's voltage with parameter `values`.
 
     Args:
         model: The equations.
@@ -175,17 +182,76 @@ def compare(
         n_sample: Evenly numbered samples to compare at; all of them if None.
         refinement: Cut every step into so many, to see the error of the steps.
     """
-    measurement = record.measurement
-    n = len(measurement.time_s)
-    count = n if n_sample is None else min(n, n_sample)
-    samples = np.unique(np.linspace(0, n - 1, count).astype(np.int64))
-    steps = steps_of(measurement, model, samples, record.inputs, refinement=refinement)
-    fixed = parameters_of(model, dict(record.parameters) | dict(values or {}))
-    outputs, _ = SensitiveModel(model, (), (VOLTAGE,)).run(
-        steps, np.zeros(0), fixed, has_slopes=False
+    ((found,),) = compare_all(
+        model, [record], values, n_sample=n_sample, refinement=refinement
     )
-    return Comparison(
-        name=measurement.name,
-        time_s=measurement.time_s[samples] - measurement.time_s[0],
-        error_V=outputs[:, 0] - measurement.voltage_V[samples],
+    return found
+
+
+def compare_all(
+    model: Model,
+    records: Sequence[Record],
+    values: Mapping[str, float] | None = None,
+    series: Sequence[str] = (VOLTAGE,),
+    *,
+    n_sample: int | None = None,
+    refinement: int = 1,
+) -> list[tuple[Comparison, ...]]:
+    """Return the errors of several series of a model against several records.
+
+    Args:
+        model: The equations; compiled once.
+        records: The measurements.
+        values: Parameters that were identified; they outrank those of the records.
+        series: Outputs of the model to compare.
+        n_sample: As in `compare`.
+        refinement: As in `compare`.
+    """
+    traces = model_traces(
+        model, records, values, series, n_sample=n_sample, refinement=refinement
     )
+    return [
+        tuple(
+            Comparison(
+                name=record.measurement.name,
+                series=name,
+                time_s=time_s,
+                error=outputs[:, k] - series_of(record.measurement, name)[samples],
+            )
+            for k, name in enumerate(series)
+        )
+        for record, (samples, time_s, outputs) in zip(records, traces, strict=True)
+    ]
+
+
+def model_traces(
+    model: Model,
+    records: Sequence[Record],
+    values: Mapping[str, float] | None = None,
+    outputs: Sequence[str] = (VOLTAGE,),
+    *,
+    n_sample: int | None = None,
+    refinement: int = 1,
+) -> list[tuple[NDArray[np.int64], Vector, Vector]]:
+    """Return samples, their times and outputs `(n_sample, n_output)` by record.
+
+    Args:
+        model: The equations; compiled once.
+        records: What drives the model.
+        values: As in `compare_all`.
+        outputs: Of the model.
+        n_sample: As in `compare`.
+        refinement: As in `compare`.
+    """
+    sensitive = SensitiveModel(model, (), tuple(outputs))
+    found = []
+    for record in records:
+        m = record.measurement
+        n = len(m.time_s)
+        count = n if n_sample is None else min(n, n_sample)
+        samples = np.unique(np.linspace(0, n - 1, count).astype(np.int64))
+        steps = steps_of(m, model, samples, record.inputs, refinement=refinement)
+        fixed = parameters_of(model, dict(record.parameters) | dict(values or {}))
+        traces, _ = sensitive.run(steps, np.zeros(0), fixed, has_slopes=False)
+        found.append((samples, m.time_s[samples] - m.time_s[0], traces))
+    return found

@@ -10,7 +10,7 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.errors import InterfaceError, ScenarioError, StepError
 from packtwin.twin.identification_sensitivity import SensitiveModel, Steps
 from packtwin.twin.identification_statement import Unknown
 from packtwin.twin.identification_steps import choose_samples, steps_of
@@ -18,11 +18,21 @@ from packtwin.twin.measurement import Measurement
 from packtwin.twin.model import Model
 from packtwin.twin.variable import nearest_names
 
-__all__ = ["VOLTAGE", "Problem", "Record", "Settings", "parameters_of"]
+__all__ = [
+    "TEMPERATURE",
+    "VOLTAGE",
+    "Block",
+    "Problem",
+    "Record",
+    "Settings",
+    "parameters_of",
+    "series_of",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
 VOLTAGE = "voltage_V"
+TEMPERATURE = "temperature_K"
 _TOLERANCE = 1e-5
 _LARGEST_DAMPING = 1e8
 _LONGEST = 3.0  # spreads in one step
@@ -55,16 +65,59 @@ class Settings:
         n_sample: Samples of each record that are compared.
         voltage_deviation_V: What the model may differ by; it weighs the data against
             the priors and means nothing without one.
+        temperature_deviation_K: The same of the temperature, which is fitted beside
+            the voltage where it was measured; None fits the voltage alone.
         n_iteration: Gauss-Newton steps at most.
         error_limit: Largest standard error of an unknown, as a fraction of its spread.
         is_judged: Refuse what the data do not determine.
+        needs_excitation: Refuse records of one constant current; a model whose
+            resistances are known can do with one.
     """
 
     n_sample: int = 200
     voltage_deviation_V: float = 0.01
+    temperature_deviation_K: float | None = None
     n_iteration: int = 40
     error_limit: float = 0.5
     is_judged: bool = True
+    needs_excitation: bool = True
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """The fitted samples of one series of one record.
+
+    Attributes:
+        record: Index of the record.
+        series: Output of the model and name of the measured series.
+        time_s: From the start of the record.
+        target: What was measured.
+        deviation: What the model may differ by.
+    """
+
+    record: int
+    series: str
+    time_s: Vector
+    target: Vector
+    deviation: float
+
+
+def series_of(measurement: Measurement, name: str) -> Vector:
+    """Return the measured series that an output of a model is compared with.
+
+    Raises:
+        ScenarioError: it was not measured.
+    """
+    values = {VOLTAGE: measurement.voltage_V, TEMPERATURE: measurement.temperature_K}
+    found = values.get(name)
+    if found is None:
+        msg = (
+            f"Record `{measurement.name}` has no `{name}` to compare with, expected a "
+            "measured series. Name its column in the column map."
+        )
+        raise ScenarioError(msg)
+    return found
 
 
 def parameters_of(model: Model, values: Mapping[str, float]) -> Vector:
@@ -93,9 +146,12 @@ class Problem:
         unknowns: Sequence[Unknown],
         settings: Settings,
     ) -> None:
-        self._settings = settings
         names = [u.name for u in unknowns]
-        self._sensitive = SensitiveModel(model, names, (VOLTAGE,))
+        deviations = {VOLTAGE: settings.voltage_deviation_V}
+        if settings.temperature_deviation_K is not None:
+            deviations[TEMPERATURE] = settings.temperature_deviation_K
+        self._series = tuple(deviations)
+        self._sensitive = SensitiveModel(model, names, self._series)
         self._fixed = [parameters_of(model, r.parameters) for r in records]
         start = parameters_of(model, {})
         known = model.interface.parameter_names
@@ -111,17 +167,25 @@ class Problem:
             u.limits(v.minimum, v.maximum)
             for u, v in zip(unknowns, variables, strict=True)
         ]
+        self._limits = tuple(np.array(side) for side in zip(*limits, strict=True))
         self._low = self._scaled(np.array([low for low, _ in limits]))
         self._high = self._scaled(np.array([high for _, high in limits]))
         self._steps: list[Steps] = []
-        self.targets: list[Vector] = []
-        self.times: list[Vector] = []
-        for record in records:
+        self.blocks: list[Block] = []
+        for index, record in enumerate(records):
             m = record.measurement
             samples = choose_samples(m, settings.n_sample)
             self._steps.append(steps_of(m, model, samples, record.inputs))
-            self.targets.append(m.voltage_V[samples])
-            self.times.append(m.time_s[samples] - m.time_s[0])
+            self.blocks += [
+                Block(
+                    record=index,
+                    series=name,
+                    time_s=m.time_s[samples] - m.time_s[0],
+                    target=series_of(m, name)[samples],
+                    deviation=deviation,
+                )
+                for name, deviation in deviations.items()
+            ]
 
     def _scaled(self, values: Vector) -> Vector:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,34 +198,54 @@ class Problem:
     def values(self, q: Vector) -> Vector:
         """Return the parameters that belong to scaled unknowns."""
         grown = self._start * np.exp(np.where(self._is_log, q * self._spread, 0.0))
-        return np.asarray(np.where(self._is_log, grown, self._start + q * self._spread))
+        found = np.where(self._is_log, grown, self._start + q * self._spread)
+        return np.asarray(np.clip(found, *self._limits))
 
     def evaluate(self, q: Vector) -> tuple[Vector, Vector]:
         """Return the residual and its slopes by the scaled unknowns."""
         theta = self.values(q)
         scale = self._spread * np.where(self._is_log, theta, 1.0)
         residuals, slopes = [], []
-        for steps, target, fixed in zip(
-            self._steps, self.targets, self._fixed, strict=True
+        for index, (steps, fixed) in enumerate(
+            zip(self._steps, self._fixed, strict=True)
         ):
             y, s = self._sensitive.run(steps, theta, fixed)
-            residuals.append(y[:, 0] - target)
-            slopes.append(s[:, 0, :] * scale)
-        weight = 1.0 / self._settings.voltage_deviation_V
-        return weight * np.concatenate(residuals), weight * np.vstack(slopes)
+            residuals += self._weighted(index, y)
+            slopes += [
+                s[:, k, :] * (scale / block.deviation)
+                for k, block in enumerate(self._blocks_of(index))
+            ]
+        return np.concatenate(residuals), np.vstack(slopes)
+
+    def _blocks_of(self, index: int) -> list[Block]:
+        n = len(self._series)
+        return self.blocks[index * n : (index + 1) * n]
+
+    def _weighted(self, index: int, y: Vector) -> list[Vector]:
+        return [
+            (y[:, k] - block.target) / block.deviation
+            for k, block in enumerate(self._blocks_of(index))
+        ]
+
+    def split(self, stacked: Vector) -> list[Vector]:
+        """Return the rows of a residual or its slopes by block, in its unit."""
+        ends = np.cumsum([len(block.target) for block in self.blocks])[:-1]
+        return [
+            block.deviation * part
+            for block, part in zip(self.blocks, np.split(stacked, ends), strict=True)
+        ]
 
     def cost(self, q: Vector) -> float:
         """Return half the sum of squares; infinite where the model fails."""
         theta, total = self.values(q), 0.0
         try:
-            for steps, target, fixed in zip(
-                self._steps, self.targets, self._fixed, strict=True
+            for index, (steps, fixed) in enumerate(
+                zip(self._steps, self._fixed, strict=True)
             ):
                 y, _ = self._sensitive.run(steps, theta, fixed, has_slopes=False)
-                total += float(np.sum((y[:, 0] - target) ** 2))
+                total += sum(float(e @ e) for e in self._weighted(index, y))
         except StepError:
             return math.inf
-        total /= self._settings.voltage_deviation_V**2
         return 0.5 * (total + float(np.sum(self._prior * q**2)))
 
     def improve(

@@ -144,20 +144,22 @@ class SensitiveModel:
         Raises:
             StepError: a step has no solution; its time is given.
         """
+        # Converted once: CasADi converts arrays at every call.
+        by = (ca.DM(theta), ca.DM(fixed))
         time_s = steps.time_s
         wanted = dict(zip(steps.samples.tolist(), steps.sample_inputs, strict=True))
-        y, tangent = self._start(steps, theta, fixed)
+        y, tangent = self._start(steps, *by)
         found, slopes = [], []
         for k in range(len(time_s)):
             if k:
                 y, tangent = self._advance(
                     (y, tangent),
                     (time_s[k - 1], time_s[k] - time_s[k - 1]),
-                    (steps.inputs[k - 1], theta, fixed),
+                    (steps.inputs[k - 1], *by),
                     has_slopes=has_slopes,
                 )
             if k in wanted:
-                driven = (time_s[k], wanted[k], theta, fixed)
+                driven = (time_s[k], wanted[k], *by)
                 z_y, z_tangent = self._settle(y, tangent, driven, has_slopes=has_slopes)
                 found.append(_flat(self._outputs(z_y, *driven)))
                 if has_slopes:
@@ -171,9 +173,7 @@ class SensitiveModel:
             return outputs, np.empty((0, 0, n_unknown))
         return outputs, np.array(slopes, dtype=np.float64)
 
-    def _start(
-        self, steps: Steps, theta: Vector, fixed: Vector
-    ) -> tuple[Vector, Vector]:
+    def _start(self, steps: Steps, theta: ca.DM, fixed: ca.DM) -> tuple[Vector, Vector]:
         driven = (steps.time_s[0], steps.inputs[0], theta, fixed)
         start, slope = self._initial(*driven[1:])
         return self._settle(_flat(start), slope.full(), driven, has_slopes=True)
@@ -204,7 +204,7 @@ class SensitiveModel:
         self,
         at: tuple[Vector, Vector],
         when: tuple[float, float],
-        driven: tuple[Vector, Vector, Vector],
+        driven: tuple[Vector, ca.DM, ca.DM],
         *,
         has_slopes: bool,
         depth: int = 0,
@@ -226,7 +226,7 @@ class SensitiveModel:
         self,
         at: tuple[Vector, Vector],
         when: tuple[float, float],
-        driven: tuple[Vector, Vector, Vector],
+        driven: tuple[Vector, ca.DM, ca.DM],
         *,
         has_slopes: bool,
     ) -> tuple[Vector, Vector]:

@@ -98,8 +98,8 @@ class Statement:
         correlation: Of the estimates.
         correlated: Pairs with a correlation above 0.95 in size, and it.
         untold: Unknowns that stay where their prior has them, for the data say little.
-        noise_V: Standard deviation of the residual, by record.
-        inflation: Of the variance by correlated residuals, by record.
+        noise: Standard deviation of the residual, by record and series, in its unit.
+        inflation: Of the variance by correlated residuals, likewise.
     """
 
     names: tuple[str, ...]
@@ -108,7 +108,7 @@ class Statement:
     correlation: Vector
     correlated: tuple[tuple[str, str, float], ...]
     untold: tuple[str, ...]
-    noise_V: tuple[float, ...]
+    noise: tuple[float, ...]
     inflation: tuple[float, ...]
 
 
@@ -127,7 +127,7 @@ def refuse_idle(slopes: Vector, unknowns: Sequence[Unknown]) -> None:
     if idle:
         listed = ", ".join(f"`{name}`" for name in idle)
         msg = (
-            f"{listed} cannot be identified: the voltage of these records does not "
+            f"{listed} cannot be identified: what these records hold does not "
             "depend on it. Leave it out, or add a record in which it matters."
         )
         raise TrainingError(msg)
@@ -147,8 +147,8 @@ def statement_of(
     Args:
         unknowns: What was identified.
         values: The solution.
-        slopes: Of the voltage by the scaled unknowns (multiples of their spreads), V.
-        errors: Model less measurement, V.
+        slopes: Of each series by the scaled unknowns (multiples of their spreads).
+        errors: Model less measurement, of each series.
         error_limit: Largest standard error as a fraction of the spread.
         is_judged: Refuse what exceeds it.
 
@@ -184,7 +184,7 @@ def statement_of(
             for u, e in zip(unknowns, scaled, strict=True)
             if u.is_prior and e > _UNTOLD
         ),
-        noise_V=tuple(noise),
+        noise=tuple(noise),
         inflation=tuple(inflation),
     )
 

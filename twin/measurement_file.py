@@ -23,7 +23,15 @@ from packtwin.twin.measurement_matlab import read_matlab
 from packtwin.twin.units import UNITS, convert
 from packtwin.twin.variable import nearest_names
 
-__all__ = ["BDF", "Column", "ColumnMap", "read_measurement", "wanted_columns"]
+__all__ = [
+    "BDF",
+    "Column",
+    "ColumnMap",
+    "measurement_of",
+    "read_columns",
+    "read_measurement",
+    "wanted_columns",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -107,6 +115,16 @@ def read_measurement(path: Path, columns: ColumnMap, name: str = "") -> Measurem
     Raises:
         ScenarioError: the file cannot be read or is not what `columns` says.
     """
+    columns, found = read_columns(path, columns)
+    return measurement_of(found, columns, name or path.name)
+
+
+def read_columns(path: Path, columns: ColumnMap) -> tuple[ColumnMap, dict[str, Vector]]:
+    """Return the columns of a file as they stand there, by their names in it.
+
+    Raises:
+        ScenarioError: as for `read_measurement`.
+    """
     _check_units(columns)
     if not path.is_file():
         msg = f"Record `{path}` is no file. Give the path of a CSV or MATLAB file."
@@ -118,16 +136,21 @@ def read_measurement(path: Path, columns: ColumnMap, name: str = "") -> Measurem
         )
         raise ScenarioError(msg)
     if path.suffix == ".mat":
-        found = read_matlab(path, wanted_columns(columns))
-    else:
-        columns, found = _from_text(path, columns)
+        return columns, read_matlab(path, wanted_columns(columns))
+    return _from_text(path, columns)
+
+
+def measurement_of(
+    found: Mapping[str, Vector], columns: ColumnMap, name: str
+) -> Measurement:
+    """Return columns of a file as a record in our units and signs."""
     series = {
         key: _converted(found[column.name], column.unit, _TARGETS[key])
         for key, column in columns.series.items()
     }
     sign = -1.0 if columns.charge_is_positive else 1.0
     return Measurement(
-        name=name or path.name,
+        name=name,
         time_s=series["time"],
         current_A=sign * series["current"],
         voltage_V=series["voltage"],

@@ -15,6 +15,7 @@ current is not clipped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -23,7 +24,8 @@ import casadi as ca
 from packtwin.twin.pack_current import Root, find_current
 from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
 from packtwin.twin.pack_limit import CurrentLimit, find_limit
-from packtwin.twin.pack_string import CELLS, PackString
+from packtwin.twin.pack_power_limit import power_limits
+from packtwin.twin.pack_string import CELLS, PackString, cell_inputs, cell_parameters
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
@@ -46,7 +48,11 @@ DEFAULT_DOMAIN = {
 
 
 def pack_step_map(
-    spec: SurrogateSpec, layout: PackLayout | None = None, *, name: str = "pack"
+    spec: SurrogateSpec,
+    layout: PackLayout | None = None,
+    *,
+    name: str = "pack",
+    horizons_s: Sequence[int] = (),
 ) -> StepMap:
     """Return the pack of a trained cell.
 
@@ -54,9 +60,12 @@ def pack_step_map(
         spec: The cell.
         layout: Start values of the parameters.
         name: C identifier of the step map.
+        horizons_s: Say also what power can be held for these times after every step
+            (`power_limits`), which takes milliseconds then.
     """
     layout = layout or PackLayout()
-    interface = pack_interface(spec, layout)
+    horizons = tuple(horizons_s)
+    interface = pack_interface(spec, layout, horizons)
     cell = cell_step_map(spec)
     states = tuple(
         replace(v, name=_member(v.name, which)) for which in CELLS for v in cell.memory
@@ -73,27 +82,28 @@ def pack_step_map(
     P = {k: p[i] for i, k in enumerate(interface.parameter_names)}
     parts = [x[i * n : (i + 1) * n] for i in range(3)]
     M = {v.name: x[3 * n + i] for i, v in enumerate(SEARCH_MEMORY)}
-    factors = _cell_parameters(P)
+    factors = cell_parameters(P)
 
     string = PackString.at(spec, parts, factors, P, h)
     root = find_current(
         string, U, P, _limits(string, spec, P, M), (M["last_current_A"], M["slope_Ohm"])
     )
-    cell_u = [
-        ca.vertcat(root.cell_A, U["coolant_temperature_K"] + offset, U[_H])
-        for offset in (0.0, 0.0, P["hot_coolant_offset_K"])
-    ]
+    cell_u = cell_inputs(root.cell_A, U, P)
     stepped = [
         cell.step(parts[i], t, h, cell_u[i], factors[i]) for i in range(len(CELLS))
     ]
-    y = _collect(spec, interface, cell, [s[1] for s in stepped], U, P, root)
-    step = ca.Function(
-        f"{name}_step",
-        [x, t, h, u, p],
-        [ca.vertcat(*[s[0] for s in stepped], _searched(root)), y],
-    )
+    usual = pack_interface(spec, layout)
+    held = power_limits(spec, horizons) if horizons else None
 
-    rest = ca.vertcat(0.0, U["coolant_temperature_K"], U[_H])
+    def said(parts: Sequence[Symbol], root: Root) -> list[Symbol]:
+        """Return memory and outputs, after a step or at the start."""
+        new = ca.vertcat(*[x for x, _ in parts], _searched(root))
+        y = _collect(spec, usual, cell, [y for _, y in parts], U, P, root)
+        return [new, y if held is None else ca.vertcat(y, *held(new, u, p))]
+
+    step = ca.Function(f"{name}_step", [x, t, h, u, p], said(stepped, root))
+
+    rest = cell_inputs(ca.MX(0), U, P)[0]
     started = [cell.initialize(rest, factors[i]) for i in range(len(CELLS))]
     string = PackString.at(
         spec, [s[0] for s in started], factors, P, ca.MX(FIRST_STEP_S)
@@ -107,12 +117,7 @@ def pack_step_map(
         discharge=discharge,
         charge=charge,
     )
-    y0 = _collect(spec, interface, cell, [s[1] for s in started], U, P, idle)
-    initialize = ca.Function(
-        f"{name}_initialize",
-        [u, p],
-        [ca.vertcat(*[s[0] for s in started], _searched(idle)), y0],
-    )
+    initialize = ca.Function(f"{name}_initialize", [u, p], said(started, idle))
     return StepMap(
         name=name,
         interface=interface,
@@ -121,9 +126,6 @@ def pack_step_map(
         step=step,
         substep_s=cell.substep_s,
     )
-
-
-_H = "heat_transfer_coefficient_W_per_m2K"
 
 
 def _limits(
@@ -166,16 +168,6 @@ def _member(name: str, which: str) -> str:
     """Insert the cell's name before the unit suffix."""
     stem, unit = (name[:-2], name[-2:]) if name.endswith("_J") else (name, "")
     return f"{stem}_{which}{unit}"
-
-
-def _cell_parameters(P: dict[str, Symbol]) -> list[Symbol]:
-    """Return the cell's parameter vectors: mean, weak, hot."""
-    start = (P["start_soc"], P["start_temperature_K"])
-    return [
-        ca.vertcat(*start, 1.0, 0.0),
-        ca.vertcat(*start, P["weak_capacity_factor"], P["weak_resistance_Ohm"]),
-        ca.vertcat(*start, 1.0, 0.0),
-    ]
 
 
 def _collect(

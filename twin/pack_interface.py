@@ -8,7 +8,12 @@ from typing import final
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["SEARCH_MEMORY", "PackLayout", "pack_interface"]
+__all__ = [
+    "SEARCH_MEMORY",
+    "START_SLOPE_OHM",
+    "PackLayout",
+    "pack_interface",
+]
 
 START_SLOPE_OHM = 0.03
 SEARCH_MEMORY = (
@@ -61,8 +66,21 @@ class PackLayout:
     start_temperature_K: float = 298.15
 
 
-def pack_interface(spec: SurrogateSpec, layout: PackLayout) -> Interface:
-    """Return the pack's ports, as in docs/ports.md."""
+def _held_limit_name(side: str, horizon_s: int) -> str:
+    """Return the output that says what power can be held for a time."""
+    return f"{side}_power_limit_{horizon_s}s_W"
+
+
+def pack_interface(
+    spec: SurrogateSpec, layout: PackLayout, horizons_s: tuple[int, ...] = ()
+) -> Interface:
+    """Return the pack's ports, as in docs/ports.md.
+
+    Args:
+        spec: The cell.
+        layout: Start values.
+        horizons_s: Times for which the pack says what power it can hold.
+    """
     c = spec.constants
     volt = layout.n_series * 3.7
 
@@ -126,6 +144,14 @@ def pack_interface(spec: SurrogateSpec, layout: PackLayout) -> Interface:
             out("voltage_bound_V", "Certified error bound of cell voltage."),
             out("plating_bound_V", "Certified error bound of the plating potential."),
             out("power_error_W", "Power left unmet by the root iteration."),
+            *(
+                out(
+                    _held_limit_name(side, horizon_s),
+                    f"Most that can be {word} for {horizon_s} s, held constant.",
+                )
+                for side, word in (("discharge", "drawn"), ("charge", "put in"))
+                for horizon_s in horizons_s
+            ),
         ),
         parameters=(
             par("n_series", float(layout.n_series), 3.0, 1e4, "Cells in series."),
@@ -184,5 +210,18 @@ def pack_interface(spec: SurrogateSpec, layout: PackLayout) -> Interface:
             ),
             par("discharge_rate_maximum", 3.0, 0.0, 20.0, "Limit in C-rate."),
             par("charge_rate_maximum", 3.0, 0.0, 20.0, "Limit in C-rate."),
+            *(
+                (
+                    par(
+                        "plating_potential_minimum_V",
+                        0.0,
+                        -1.0,
+                        1.0,
+                        "Limit on charge of the powers that can be held.",
+                    ),
+                )
+                if horizons_s
+                else ()
+            ),
         ),
     )

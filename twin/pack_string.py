@@ -18,10 +18,37 @@ from packtwin.twin.surrogate_core import (
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
 
-__all__ = ["CELLS", "PackString", "terminal_voltage"]
+__all__ = [
+    "CELLS",
+    "PackString",
+    "cell_inputs",
+    "cell_parameters",
+    "terminal_voltage",
+]
 
 Symbol: TypeAlias = Any
 CELLS = ("mean", "weak", "hot")
+
+
+def cell_parameters(P: dict[str, Symbol]) -> list[Symbol]:
+    """Return the cells' parameter vectors, given those of the pack."""
+    start = (P["start_soc"], P["start_temperature_K"])
+    return [
+        ca.vertcat(*start, 1.0, 0.0),
+        ca.vertcat(*start, P["weak_capacity_factor"], P["weak_resistance_Ohm"]),
+        ca.vertcat(*start, 1.0, 0.0),
+    ]
+
+
+def cell_inputs(
+    cell_A: Symbol, U: dict[str, Symbol], P: dict[str, Symbol]
+) -> list[Symbol]:
+    """Return the cells' input vectors for one cell current."""
+    heat = U["heat_transfer_coefficient_W_per_m2K"]
+    return [
+        ca.vertcat(cell_A, U["coolant_temperature_K"] + offset, heat)
+        for offset in (0.0, 0.0, P["hot_coolant_offset_K"])
+    ]
 
 
 def terminal_voltage(spec: SurrogateSpec) -> ca.Function:

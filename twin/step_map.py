@@ -56,8 +56,8 @@ class StepMap:
         memory: Layout of the memory vector.
         initialize: `casadi.Function (u, p) -> (memory, y)`.
         step: `casadi.Function (memory, t, h, u, p) -> (memory, y)`. A step whose
-            result is not finite is refused. One of length zero keeps the memory and
-            gives the outputs for it and `u`.
+            result is not finite is refused. One of length zero gives the outputs for
+            `memory` and `u`.
         substep_s: A longer step is cut into equal substeps of at most this length.
         input_order: Order k of the polynomials that `step` takes as inputs: its `u`
             is stacked from the inputs and their first k time derivatives at the start

@@ -150,7 +150,7 @@ static int pt_tangent_of_equations(PtInstance *instance) {
     }
     memcpy(r->x, d->x, sizeof(r->x));
   }
-  return PT_EVALUATE_FORWARD(&s->time, s->x, s->z, s->values, p, d->x, d->inputs,
+  return PT_EVALUATE_FORWARD(&s->time, s->x, pt_guess(s), s->values, p, d->x, d->inputs,
                              d->parameters, r->derivatives, r->ends, r->indicators,
                              instance->z, instance->space);
 }
@@ -160,7 +160,7 @@ static int pt_gradient_of_equations(PtInstance *instance) {
   const double *p = s->values + PT_N_INPUTS + PT_N_OUTPUTS;
   PtDirection *w = &instance->seed, *g = &instance->sensitivity;
   static const double no_weights[PT_DIM(PT_N_ALGEBRAIC)] = {0.0};
-  if (PT_EVALUATE_REVERSE(&s->time, s->x, s->z, s->values, p, w->derivatives, w->ends,
+  if (PT_EVALUATE_REVERSE(&s->time, s->x, pt_guess(s), s->values, p, w->derivatives, w->ends,
                           w->indicators, no_weights, g->x, g->inputs, g->parameters,
                           instance->space)) {
     return 1;

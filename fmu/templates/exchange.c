@@ -9,12 +9,19 @@ static int pt_is_size(const PtInstance *instance, size_t got, int wanted,
   return 0;
 }
 
+/* The importer accepted the present states: solutions are searched from here on. */
+static void pt_accept(PtInstance *instance) {
+  PtState *s = &instance->state;
+  if (!s->is_stale) memcpy(s->guess, s->z, sizeof(s->z));
+}
+
 /* Go to another mode of model exchange. */
 static int pt_enter(PtInstance *instance, int from, int to, const char *function) {
   if (!pt_is_kind(instance, 1, function) || !pt_is_allowed(instance, from, function)) {
     return PT_ERROR;
   }
   instance->state.phase = to;
+  pt_accept(instance);
   return PT_OK;
 }
 

@@ -24,16 +24,12 @@ PT_EXPORT(fmi2Status, fmi2EnterContinuousTimeMode)(fmi2Component c) {
 PT_EXPORT(fmi2Status, fmi2CompletedIntegratorStep)
 (fmi2Component c, fmi2Boolean no_set_state, fmi2Boolean *enter_event_mode,
  fmi2Boolean *terminate) {
-  PtInstance *instance = (PtInstance *)c;
   (void)no_set_state;
-  if (!pt_is_kind(instance, 1, "fmi2CompletedIntegratorStep") || !enter_event_mode ||
-      !terminate ||
-      !pt_is_allowed(instance, PT_CONTINUOUS, "fmi2CompletedIntegratorStep")) {
-    return fmi2Error;
-  }
+  if (!enter_event_mode || !terminate) return fmi2Error;
   *enter_event_mode = 0;
   *terminate = 0;
-  return fmi2OK;
+  return (fmi2Status)pt_enter((PtInstance *)c, PT_CONTINUOUS, PT_CONTINUOUS,
+                              "fmi2CompletedIntegratorStep");
 }
 
 PT_EXPORT(fmi2Status, fmi2SetTime)(fmi2Component c, fmi2Real time) {

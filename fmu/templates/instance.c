@@ -38,7 +38,8 @@ typedef struct {
   double last_step; /* 0 before the first */
 #endif
 #if PT_HAS_EXCHANGE
-  double z[PT_DIM(PT_N_ALGEBRAIC)]; /* solution, where the next search starts */
+  double guess[PT_DIM(PT_N_ALGEBRAIC)]; /* where the search of a solution starts */
+  double z[PT_DIM(PT_N_ALGEBRAIC)];     /* the last solution */
   double derivatives[PT_DIM(PT_N_STATES)];
   double indicators[PT_DIM(PT_N_INDICATORS)];
 #endif
@@ -256,13 +257,14 @@ static int pt_refresh(PtInstance *instance, const char *function) {
   if (!s->is_dirty) return 1;
 #if PT_HAS_EXCHANGE
   if (s->is_exchange) {
-    is_refused = PT_START(s->values, p, s->x, s->z, instance->space) ||
-                 PT_EVALUATE(&s->time, s->x, s->z, s->values, p, s->derivatives, y,
+    is_refused = PT_START(s->values, p, s->x, s->guess, instance->space) ||
+                 PT_EVALUATE(&s->time, s->x, s->guess, s->values, p, s->derivatives, y,
                              s->indicators, s->z, instance->space) ||
                  !pt_all_finite(s->x, PT_N_STATES) ||
                  !pt_all_finite(s->derivatives, PT_N_STATES) ||
                  !pt_all_finite(y, PT_N_OUTPUTS);
     s->is_stale = is_refused;
+    memcpy(s->guess, s->z, sizeof(s->z));
   }
 #endif
 #if PT_HAS_STEPS

@@ -87,9 +87,10 @@ static int pt_take(PtInstance *instance, double t, double h) {
   double *y = s->values + PT_N_INPUTS;
   const double *p = y + PT_N_OUTPUTS;
   const int n_rows = s->n_rows;
+  const int is_followed = n_rows <= PT_INPUT_ORDER + 1;
   int is_refused;
-  memcpy(instance->before, s->x, sizeof(s->x));
-  if (n_rows <= PT_INPUT_ORDER + 1) {
+  if (PT_HAS_DERIVATIVES || !is_followed) memcpy(instance->before, s->x, sizeof(s->x));
+  if (is_followed) {
     const double *u = s->values;
     if (PT_INPUT_ORDER > 0) {
       memcpy(instance->rows, s->values, sizeof(double) * PT_N_INPUTS);
@@ -100,8 +101,8 @@ static int pt_take(PtInstance *instance, double t, double h) {
   } else {
     is_refused = pt_take_projected(instance, t, h);
   }
-  if (is_refused) {
-    memcpy(s->x, instance->before, sizeof(s->x));
+  if (is_refused) { /* a refused `PT_STEP` changed nothing, but those before it did */
+    if (!is_followed) memcpy(s->x, instance->before, sizeof(s->x));
     return 1;
   }
 #if PT_HAS_DERIVATIVES

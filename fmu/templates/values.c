@@ -7,6 +7,12 @@
 #define PT_AT_INDICATOR (PT_AT_DERIVATIVE + PT_N_DERIVATIVES)
 
 #if PT_HAS_EXCHANGE
+/* Where the search of the algebraic states starts. Not the last solution but one that
+ * the importer accepted, so that trial states leave no trace in the last digits. */
+static const double *pt_guess(const PtState *s) {
+  return s->is_exchange ? s->guess : s->x + PT_N_STATES;
+}
+
 /* Evaluate the equations at the present states, if anything changed. */
 static int pt_evaluate(PtInstance *instance, const char *function) {
   PtState *s = &instance->state;
@@ -14,7 +20,7 @@ static int pt_evaluate(PtInstance *instance, const char *function) {
   const double *p = y + PT_N_OUTPUTS;
   double *result = instance->result;
   if (!s->is_stale) return 1;
-  if (PT_EVALUATE(&s->time, s->x, s->z, s->values, p, s->derivatives, result,
+  if (PT_EVALUATE(&s->time, s->x, pt_guess(s), s->values, p, s->derivatives, result,
                   s->indicators, instance->z, instance->space) ||
       !pt_all_finite(s->derivatives, PT_N_STATES) ||
       !pt_all_finite(result, PT_N_OUTPUTS) ||

@@ -56,7 +56,7 @@ def test_true_parameters_are_recovered_within_three_standard_errors() -> None:
         strict=True,
     ):
         assert abs(np.log(value / true)) < 3.0 * error
-    assert found.statement.noise_V == pytest.approx([1e-3, 1e-3], rel=0.15)
+    assert found.statement.noise == pytest.approx([1e-3, 1e-3], rel=0.15)
 
 
 @pytest.mark.slow
@@ -87,4 +87,4 @@ def test_the_published_pouch_cell_reproduces_its_published_error() -> None:
     )
     model, records = physics_model(physics), pouch_records(folder)
     for rate in ("C/20", "1C"):
-        assert 14.3e-3 < compare(model, records[rate]).rms_V < 14.95e-3
+        assert 14.3e-3 < compare(model, records[rate]).rms < 14.95e-3

@@ -13,7 +13,6 @@ from packtwin.pybamm_models.cells import Mesh
 from packtwin.pybamm_models.identification_entries import (
     START_SHIFT,
     log_factor_name,
-    natural_spline,
     ocp_correction_name,
 )
 from packtwin.pybamm_models.physics import Physics, physics_model
@@ -45,22 +44,6 @@ def start_outputs(model: Model, current_A: float, **changes: float) -> dict[str,
     x, _ = model.initial(u, p)
     y = model.outputs(0.0, x, ca.DM(0, 1), u, p).full().ravel()
     return dict(zip(model.interface.output_names, y.tolist(), strict=True))
-
-
-def test_a_natural_spline_is_straight_outside_and_smooth_inside() -> None:
-    at = np.array([0.1, 0.3, 0.45, 0.9])
-    values = np.array([1.0, -2.0, 0.5, 3.0])
-    cubes, line = natural_spline(at)
-
-    def spline(s: np.ndarray) -> np.ndarray:
-        total = line[0] @ values + line[1] @ values * (s - at[0])
-        for node, row in zip(at, cubes, strict=True):
-            total = total + row @ values * np.maximum(s - node, 0.0) ** 3
-        return np.asarray(total)
-
-    np.testing.assert_allclose(spline(at), values, atol=1e-12)
-    for outside in (np.array([-0.3, -0.1, 0.1]), np.array([0.9, 1.0, 1.1])):
-        assert abs(np.diff(spline(outside), 2)[0]) < 1e-11
 
 
 def test_a_straight_correction_moves_the_voltage_by_its_value() -> None:

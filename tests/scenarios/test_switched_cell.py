@@ -239,3 +239,25 @@ def test_an_empty_cell_refuses_and_keeps_its_memory(shipped: CompiledSwitched) -
     assert "refused the step" in reason
     _, _, status = shipped.advance(memory, float(k), 1.0, u * [0.0, 1.0, 1.0], p)
     assert status is StepStatus.OK
+
+
+@pytest.mark.slow
+def test_lithium_is_the_counted_charge_across_switches(
+    shipped: CompiledSwitched, spec: SurrogateSpec
+) -> None:
+    rng, n = np.random.default_rng(0), 6000
+    spread_A = np.where((np.arange(n) // 300) % 2 == 0, 2.0, 10.0)
+    current_A = rng.normal(0.0, spread_A)
+    current_A -= current_A.mean()
+    memories, y = run(shipped, [np.array([c, 298.15, 50.0]) for c in current_A])
+    assert np.count_nonzero(np.diff(y["is_physics"]) > 0) > 20
+    first, last = (
+        view_core(spec.constants, list(m[: shipped.switched.at_side - 1]))
+        for m in (memories[0], memories[-1])
+    )
+    charge_Ah = current_A.sum() / 3600.0
+    c = spec.constants
+    gained_Ah = (last.x - first.x) * c.negative_capacity_Ah
+    assert gained_Ah == pytest.approx(-charge_Ah, abs=5e-12 * c.nominal_capacity_Ah)
+    gained_Ah = (last.y - first.y) * c.positive_capacity_Ah
+    assert gained_Ah == pytest.approx(charge_Ah, abs=5e-12 * c.nominal_capacity_Ah)

@@ -1,0 +1,22 @@
+"""The guides' code is executed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def code_of(guide: str) -> str:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / guide).read_text(), re.DOTALL)
+    return "\n".join(blocks)
+
+
+@pytest.mark.fmu
+def test_imported_fmus_exchange_their_heat(capsys):
+    exec(compile(code_of("fmu_import.md"), "fmu_import.md", "exec"), {})
+    shown = capsys.readouterr().out
+    # Two equal lumps end at the mean of their starts, but for the lag of one step.
+    assert float(shown.split(" K ")[0]) == pytest.approx(300.0, abs=1.0)
+    assert shown.rstrip().endswith("without Python: warm, cold")
