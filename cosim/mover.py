@@ -78,6 +78,8 @@ class Mover:
         is_smooth: Outputs that have values and derivatives between the steps; the
             others (means and discrete ones) are constant over a step.
         can_rewind: Whether it may be stepped again; a probe may deny it.
+        can_divide: Whether its steps may have any length.
+        is_revisited: Whether a step may be taken back, so that it must be saved.
         steps_through_events: Handle events inside a step, not at its end.
         arrived: Taylor rows of the inputs of the last step.
         step_count: Steps the component has taken.
@@ -97,7 +99,7 @@ class Mover:
         able = slot.component.capabilities
         self._order = able.input_order
         has_free_steps = able.has_variable_step and able.fixed_step_s is None
-        self._can_divide = has_free_steps
+        self.can_divide = has_free_steps
         self._n = substep_count if has_free_steps and self._order < 3 else 1
         self.can_rewind, self.has_events = able.can_rewind, able.has_events
         names = {source for source, _ in slot.component.feedthrough}
@@ -107,7 +109,7 @@ class Mover:
         # Slopes of constant inputs are 0, which is wrong for what depends on them.
         is_blind = self._order == 0 and bool(names)
         self.has_slopes = able.has_output_derivatives and not is_blind
-        self.steps_through_events = False
+        self.is_revisited, self.steps_through_events = True, False
         self.is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
         is_discrete = np.array([v.variability == "discrete" for v in slot.outputs])
         self.is_smooth = ~(self.is_mean | is_discrete.astype(bool))
@@ -116,7 +118,7 @@ class Mover:
         self.arrived: Vector = np.zeros((1, len(slot.inputs)))
         self.step_count = 0
         self._saved: Any = None
-        self._is_moved = False
+        self._is_moved = self._has_crossed = False
 
     @property
     def name(self) -> str:
@@ -148,7 +150,7 @@ class Mover:
     def begin(self) -> None:
         """Begin a step; from now on `move` and `take_back` go back to here."""
         self._is_moved = False
-        if self.can_rewind:
+        if self.can_rewind and self.is_revisited:
             self._saved = self.slot.component.save()
 
     def take_back(self) -> None:
@@ -174,9 +176,9 @@ class Mover:
             StepError: It failed.
         """
         self.take_back()
-        self._is_moved, self.arrived = True, rows
+        self._is_moved, self._has_crossed, self.arrived = True, False, rows
         n = self._n
-        if not (self.has_slopes or self.samples[1:] or not self._can_divide):
+        if not (self.has_slopes or self.samples[1:] or not self.can_divide):
             n = max(n, _FRESH_SUBSTEPS)
         total = np.zeros(len(self.is_mean))
         samples, y, has_event = list(self.samples), total, False
@@ -188,7 +190,8 @@ class Mover:
             total += y * ((to - now) / (end_tick - tick))
             samples.append((to, y))
             now = to
-        kept = () if has_event else tuple(samples[-_DEPTH:])
+        is_new = has_event or self._has_crossed  # what was before tells nothing
+        kept = () if is_new else tuple(samples[-_DEPTH:])
         outputs = np.where(self.is_mean, total, y)
         slopes = self._slopes(kept or tuple(samples[-_DEPTH:]))
         return Move(outputs=outputs, slopes=slopes, has_event=has_event, samples=kept)
@@ -206,6 +209,7 @@ class Mover:
                 raise EventMet(report.end_tick)
             rows, tick = shifted(rows, seconds(span)), report.end_tick
             self.handle_event(tick, rows[0])
+            self._has_crossed = True
         reason = f"more than {_EVENT_LIMIT} events in one step"
         raise self.slot.failure(tick, end_tick, reason)
 
@@ -257,10 +261,8 @@ class Mover:
 
     def _slopes(self, samples: Samples) -> Vector:
         if self.has_slopes:
-            component: Any = self.slot.component
-            return np.where(
-                self.is_smooth, cast(SmoothComponent, component).output_derivatives(), 0
-            )
+            component = cast(SmoothComponent, self.slot.component)
+            return np.where(self.is_smooth, component.output_derivatives(), 0.0)
         if len(samples) < 2:
             return np.where(self.is_smooth, np.nan, 0.0)
         last = samples[-1][0]
@@ -269,23 +271,29 @@ class Mover:
         slopes: Vector = weights @ np.array([y for _, y in samples])
         return np.where(self.is_smooth, slopes, 0.0)
 
-    def repeats_itself(self, tick: int, middle: int, end_tick: int, u: Vector) -> str:
+    def repeats_itself(self, tick: int, ends: tuple[int, int], u: Vector) -> str:
         """Return why a saved state cannot be trusted; empty if two steps repeat.
 
         The component is left somewhere else and must be initialized again.
+
+        Args:
+            tick: Start.
+            ends: Ends of the two steps.
+            u: Inputs, constant.
         """
         component, rows = self.slot.component, u[None, :]
         try:
             saved = component.save()
             runs = []
             for _ in range(2):
-                first = self._checked_step(tick, middle, rows).outputs.copy()
-                second = self._checked_step(middle, end_tick, rows).outputs.copy()
+                first = self._checked_step(tick, ends[0], rows).outputs.copy()
+                second = self._checked_step(*ends, rows).outputs.copy()
                 runs.append(np.concatenate([first, second]))
                 component.restore(saved)
         except StepError as error:
             return "" if "refused the step" in error.reason else error.reason
         except Exception as error:  # whatever `save` or `restore` raise
             return describe(error)
+        self.step_count = 0
         gap = np.abs(runs[1] - runs[0]) > 1e-9 * (np.abs(runs[0]) + 1e-300)
         return "it does not repeat a step after going back" if gap.any() else ""

@@ -102,6 +102,11 @@ class SmoothGroup:
         first = "once each" if not self._able else f"iterated around {held}"
         return f"{names} ({first}; no way back for {held})"
 
+    @property
+    def iterated(self) -> list[Mover]:
+        """Members that are stepped several times in a step."""
+        return [] if self._is_alone else self._able
+
     def _lagged_connections(self, members: list[Mover]) -> list[Connection]:
         rank = {m.name: i for i, m in enumerate(members)}
         return [

@@ -109,6 +109,13 @@ class SmoothStepper(AbstractStepper):
                 iteration_limit=self._iteration_limit,
             )
             groups.append(group)
+        # Only these are ever stepped again from the start of a step.
+        meets_events = any(mover.has_events for mover in self._movers)
+        for mover in (mover for group in groups for mover in group.movers):
+            mover.is_revisited = meets_events
+        for group in groups:
+            for mover in group.iterated:
+                mover.is_revisited = True
         return groups
 
     @property
@@ -262,22 +269,20 @@ class SmoothStepper(AbstractStepper):
         middle = (tick + end_tick) // 2
         if not tick < middle < end_tick:
             return
-        for mover in self._movers:
-            if mover.can_rewind:
-                variable = mover.slot.component.capabilities.has_variable_step
-                fixed = mover.slot.component.capabilities.fixed_step_s is not None
-                ends = (middle, end_tick) if variable and not fixed else (end_tick, 0)
-                first, second = ends if ends[1] else (end_tick, 2 * end_tick - tick)
-                u = self._inputs(mover.slot)
-                doubt = mover.repeats_itself(tick, first, second, u)
-                mover.step_count = 0
-                if doubt:
-                    mover.can_rewind = False
-                    self._doubts[mover.name] = doubt
+        able = [mover for mover in self._movers if mover.can_rewind]
+        for mover in able:
+            ends = (middle, end_tick)
+            if not mover.can_divide:
+                ends = (end_tick, 2 * end_tick - tick)
+            doubt = mover.repeats_itself(tick, ends, self._inputs(mover.slot))
+            if doubt:
+                mover.can_rewind = False
+                self._doubts[mover.name] = doubt
         for mover in self._movers:
             mover.steps_through_events = bool(self.unable)
         self._groups = self._make_groups()
-        self.initialize(tick)
+        if able:
+            self.initialize(tick)
 
 
 def _groups(system: System) -> list[tuple[str, ...]]:

@@ -73,7 +73,7 @@ def rows(folder: Path) -> Sequence[BenchRow]:
     master = Iterated(tolerance=1e-10)
     result = simulate(_loop(10.0), stop_s=1.0, step_s=0.1, master=master)
     at_start = result.stats.counts["iterations at the start"]
-    most = max(at_start, -(-result.stats.counts["iterations"] // 10))
+    most = float(max(at_start, -(-result.stats.counts["iterations"] // 10)))
     error = float(np.abs(result.values + 1.0 / 9.0).max()) * 9.0
     found = [
         at_most(

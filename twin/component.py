@@ -72,7 +72,7 @@ class Capabilities:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # one a step: freezing it would double its cost
 class StepReport:
     """The result of one step: outputs at `end_tick`, and how it ended.
 

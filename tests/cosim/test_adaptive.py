@@ -128,6 +128,20 @@ def test_adaptive_steps_find_the_impacts_to_the_tolerance():
     np.testing.assert_allclose(result.values, exact, atol=1e-5)
 
 
+def test_events_are_handled_inside_the_step_where_not_all_can_go_back():
+    errors = []
+    for step_s in (0.1, 0.05):
+        system = bouncing()
+        ball, hanging = system.components
+        hanging.capabilities = replace(hanging.capabilities, can_rewind=False)
+        result = simulate(system, stop_s=DURATION_S, step_s=step_s, master=Iterated())
+        exact, impacts = exact_bouncing(result.time_s)
+        assert len(ball.impacts) == len(impacts)
+        errors.append(np.abs(result.values - exact).max())
+    assert errors[0] < 2e-3
+    assert errors[1] < 0.6 * errors[0]  # of first order: the kink is not seen outside
+
+
 class Restless(Fake):
     """Has an event one tick after the other, without end."""
 
