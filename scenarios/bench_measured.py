@@ -92,7 +92,7 @@ def rows(progress: Progress, options: BenchOptions | None = None) -> list[BenchR
         found += synthetic_rows()
         if not chosen.is_quick:
             found += _synthetic_rows() if has_physics() else [_left_out(_NO_PYBAMM)]
-    if chosen.is_quick:
+    if chosen.is_quick or not set(parts) & set(_CELLS):
         return found
     folder = measured_folder()
     if folder is None:

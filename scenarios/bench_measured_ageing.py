@@ -31,6 +31,7 @@ from packtwin.twin.life_follower import (
     life_of,
     predict_cycle,
     repeat_cycle,
+    update_circuit,
 )
 from packtwin.twin.measurement import Vector
 from packtwin.twin.measurement_cycles import read_cycles
@@ -212,15 +213,20 @@ def updated_unknowns(model: Model) -> list[Unknown]:
 def open_prediction(model: Model, life: Life, end: int) -> list[CyclePrediction]:
     """Predict all discharges from `end` on with the law fitted to those before.
 
+    Polarisation is that of the last discharge before, growing with the loss.
+
     The spread of the capacity about the law says nothing of the law's own error far
     ahead, so no deviation is stated.
     """
+    known = update_circuit(
+        model, life.records[end - 1], updated_unknowns(model), UPDATE
+    )
     fade = fit_fade(life.capacity_Ah[:end])
     past_Ah = float(np.sum(life.capacity_Ah[:end]))
     found = []
     for k in range(end, len(life.records)):
         capacity_Ah = float(fade.at(np.array([past_Ah]))[0])
-        found.append(predict_cycle(model, life, k, capacity_Ah, math.nan))
+        found.append(predict_cycle(known, life, k, capacity_Ah, math.nan))
         past_Ah += capacity_Ah
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,7 +28,7 @@ def leaf_rows(folder: Path, progress: Progress) -> list[BenchRow]:
     model = file.model()
     progress(0.0, "Nissan Leaf")
     found = identify(model, fitted, file.chosen(model), file.search.settings())
-    records = [replace(record, parameters={}) for record in (*fitted, *held_out)]
+    records = [*fitted, *held_out]
     compared = [one for (one,) in compare_all(model, records, found.values)]
     rows = [
         BenchRow(

@@ -55,17 +55,8 @@ def compared_records(
 ) -> list[ComparedRecord]:
     """Compare every record with the model before and after."""
     records = [*fitted, *held_out]
-    own = set(found.values)
-    freed = [
-        Record(
-            measurement=r.measurement,
-            inputs=r.inputs,
-            parameters={k: v for k, v in r.parameters.items() if k not in own},
-        )
-        for r in records
-    ]
     before = compare_all(model, records, None, series)
-    after = compare_all(model, freed, found.values, series)
+    after = compare_all(model, records, found.values, series)
     return [
         ComparedRecord(
             record=record,

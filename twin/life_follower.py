@@ -38,6 +38,7 @@ __all__ = [
     "life_of",
     "predict_cycle",
     "repeat_cycle",
+    "update_circuit",
 ]
 
 Progress: TypeAlias = Callable[[float], None]
@@ -268,7 +269,7 @@ def follow_life(
     found = []
     n = len(life.records)
     for k in range(begin, n):
-        known = _updated(known, life.records[k - 1], unknowns, settings)
+        known = update_circuit(known, life.records[k - 1], unknowns, settings)
         last_Ah = float(life.capacity_Ah[k - 1])
         opened_V = float(life.opening_V[k] - life.opening_V[k - 1])
         moved_Ah = rule.opening_drift_Ah + rule.opening_gain_Ah_per_V * opened_V
@@ -284,9 +285,10 @@ def follow_life(
     return found
 
 
-def _updated(
+def update_circuit(
     model: Model, record: Record, unknowns: Sequence[Unknown], settings: Settings
 ) -> Model:
+    """Return the circuit with unknowns updated from one discharge."""
     chosen = replace(settings, needs_excitation=False)
     values = identify(model, [record], unknowns, chosen).values
     return replace(model, interface=model.interface.with_starts(values))
