@@ -39,7 +39,7 @@ def switched_cell(
     cell: Cell,
     *,
     family: Family = "DFN",
-    dwell_s: float = 120.0,
+    dwell_s: float = 240.0,
     bound_V: float | None = None,
     name: str = "",
 ) -> Switched:
@@ -72,7 +72,7 @@ def switched_cell(
     )
 
 
-def cell_guard(spec: SurrogateSpec, fast: StepMap, *, dwell_s: float = 120.0) -> Guard:
+def cell_guard(spec: SurrogateSpec, fast: StepMap, *, dwell_s: float = 240.0) -> Guard:
     """Return the guard: the learned distance and the certificate's ranges.
 
     Args:

@@ -60,7 +60,7 @@ class Guard:
 
     distance: ca.Function
     back: float = 0.8
-    dwell_s: float = 120.0
+    dwell_s: float = 240.0
 
     def __post_init__(self) -> None:
         """Refuse a guard without hysteresis."""
@@ -92,7 +92,7 @@ class Lift:
 
     correct: ca.Function
     scales: tuple[float, ...]
-    n_knot: int = 32
+    n_knot: int = 64
     fade_s: float = 2.0
     relative_tolerance: float = 1e-3
 
