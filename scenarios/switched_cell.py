@@ -19,14 +19,16 @@ from packtwin.twin.surrogate_core import view_core
 from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.switched import Guard, Lift, Switched
+from packtwin.twin.trust import UNKNOWN_BOUND_V
 
 __all__ = ["PHYSICS_BOUND_V", "cell_guard", "cell_lift", "switched_cell"]
 
-PHYSICS_BOUND_V = 1e-3
+PHYSICS_BOUND_V = 2e-3
 """What 95 % of the errors of the physics after a switch are smaller than."""
 
 # How far outside the certified ranges the guard's distance has grown by 1.
 _WIDTH_K, _WIDTH_C_RATE, _WIDTH_SOC = 5.0, 0.5, 0.05
+_ROUNDING = 2e-3  # of that distance, at a border: no excursion
 # Changes that matter of current over capacity, of coolant and heat transfer.
 _SCALE_C_RATE, _SCALE_K, _SCALE_W_per_m2K = 1.0, 10.0, 20.0
 _SIDES = ("negative", "positive")
@@ -37,7 +39,8 @@ def switched_cell(
     cell: Cell,
     *,
     family: Family = "DFN",
-    dwell_s: float = 120.0,
+    dwell_s: float = 240.0,
+    bound_V: float | None = None,
     name: str = "",
 ) -> Switched:
     """Return the hybrid cell with its physics behind it.
@@ -48,11 +51,14 @@ def switched_cell(
         family: The physics that answers: the DFN, or one that is cheaper and has errors
             of its own.
         dwell_s: For how long the physics answers at least.
+        bound_V: What it states as its bounds: by default those of the DFN on the mesh
+            of the truth, and for another family that nothing is known.
         name: C identifier; by default that of the spec and `_switched`.
 
     Raises:
         ModelError: PyBaMM cannot build the physics.
     """
+    known_V = PHYSICS_BOUND_V if family == "DFN" else UNKNOWN_BOUND_V
     fast = cell_step_map(spec)
     model = cell_physics(spec, physics_model(physics_of_cell(cell, family)))
     return Switched(
@@ -62,11 +68,11 @@ def switched_cell(
         guard=cell_guard(spec, fast, dwell_s=dwell_s),
         lift=cell_lift(spec, fast, model),
         project=_project(spec, fast, model),
-        answer=_answer(spec, fast, model),
+        answer=_answer(spec, fast, model, known_V if bound_V is None else bound_V),
     )
 
 
-def cell_guard(spec: SurrogateSpec, fast: StepMap, *, dwell_s: float = 120.0) -> Guard:
+def cell_guard(spec: SurrogateSpec, fast: StepMap, *, dwell_s: float = 240.0) -> Guard:
     """Return the guard: the learned distance and the certificate's ranges.
 
     Args:
@@ -99,9 +105,6 @@ def cell_guard(spec: SurrogateSpec, fast: StepMap, *, dwell_s: float = 120.0) ->
     return Guard(
         distance=ca.Function("distance", [y, u, p], [distance]), dwell_s=dwell_s
     )
-
-
-_ROUNDING = 2e-3  # at a border is no excursion
 
 
 def cell_lift(spec: SurrogateSpec, fast: StepMap, model: Model) -> Lift:
@@ -156,7 +159,9 @@ def _project(spec: SurrogateSpec, fast: StepMap, model: Model) -> ca.Function:
     return ca.Function("project", [x, memory, p], [ca.vertcat(*new, heat_J)])
 
 
-def _answer(spec: SurrogateSpec, fast: StepMap, model: Model) -> ca.Function:
+def _answer(
+    spec: SurrogateSpec, fast: StepMap, model: Model, bound_V: float
+) -> ca.Function:
     """Return the physics' outputs; heat is what warmed the cell and what left it.
 
     The heat that leaves is the mean over the step of the coefficient times the
@@ -182,7 +187,6 @@ def _answer(spec: SurrogateSpec, fast: StepMap, model: Model) -> ca.Function:
     warming_W = (stored_J - before[n - 1]) / ca.if_else(h > 0.0, h, 1.0)
     heat_W = ca.if_else(h > 0.0, to_coolant_W + warming_W, E["heat_generation_W"])
     electrical_W, reversible_W = E["electrical_power_W"], E["heat_reversible_W"]
-    bound_V = ca.MX(PHYSICS_BOUND_V)
     values = E | {
         "heat_generation_W": heat_W,
         "heat_mixing_W": heat_W
@@ -191,8 +195,8 @@ def _answer(spec: SurrogateSpec, fast: StepMap, model: Model) -> ca.Function:
         "heat_cell_to_coolant_W": to_coolant_W,
         "chemical_power_W": heat_W + electrical_W,
         "stored_heat_J": stored_J,
-        "voltage_bound_V": bound_V,
-        "plating_bound_V": bound_V,
+        "voltage_bound_V": ca.MX(bound_V),
+        "plating_bound_V": ca.MX(bound_V),
         "domain_distance": Y["domain_distance"],
     }
     row = ca.vertcat(*[values[k] for k in fast.interface.output_names])

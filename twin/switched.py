@@ -61,7 +61,7 @@ class Guard:
 
     distance: ca.Function
     back: float = 0.8
-    dwell_s: float = 120.0
+    dwell_s: float = 240.0
 
     def __post_init__(self) -> None:
         """Refuse a guard without hysteresis."""
@@ -93,7 +93,7 @@ class Lift:
 
     correct: ca.Function
     scales: tuple[float, ...]
-    n_knot: int = 32
+    n_knot: int = 64
     fade_s: float = 2.0
     relative_tolerance: float = 1e-3
 
