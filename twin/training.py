@@ -80,7 +80,8 @@ def train_surrogate(
 
     Raises:
         TrainingError: If the data cannot be used or the loss stops being finite; the
-            message tells the iteration and the last good loss.
+            message tells the iteration and the last good loss, `last_good` is the spec
+            with the best weights until then.
     """
     if not runs:
         msg = "No usable training runs were given; generate the dataset first."
@@ -103,8 +104,15 @@ def train_surrogate(
         report(0.0, "rolling the core")
         batch = make_batch(runs, spec)
         regression = Regression(ops, spec, batch, config)
-        history = regression.fit(report)
-        rollout = fit_rollouts(ops, spec, batch, plan, _later(report, 0.9))
+        try:
+            history = regression.fit(report)
+            rollout = fit_rollouts(ops, spec, batch, plan, _later(report, 0.9))
+        except TrainingError as error:
+            end = {"seed": config.seed, "diverged_at": error.iteration}
+            error.last_good = replace(
+                spec, weights=ops.arrays(), provenance={**(provenance or {}), **end}
+            )
+            raise
         given = (ops, spec, batch, regression.samples)
         trust = {
             **fit_bounds(
