@@ -1,7 +1,7 @@
 """Solve a cell's DFN with PyBaMM: the check of the compiled step map.
 
 It builds the equations without the `physics` modules, so that a mistake there shows;
-only the mesh is theirs.
+only the mesh and the factors of parameters are theirs.
 """
 
 from __future__ import annotations

@@ -76,7 +76,17 @@ def calibrate_tolerance(
         spec: With calibrated bounds.
         runs: Of cells whose parameters differ by up to `tolerance`, each its own.
         tolerance: Relative, such as 0.05.
+
+    Raises:
+        CertificateError: There is no run.
     """
+    if not runs:
+        msg = (
+            f"The tolerance of `{spec.name}` cannot be calibrated: no run of a cell "
+            "with other parameters was solved; look at the manifest's reasons or set "
+            "`trust.n_spread_run` to 0."
+        )
+        raise CertificateError(msg)
     followed = follow_runs(spec, runs)
     wider = [
         _upper_quantile(

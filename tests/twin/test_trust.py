@@ -195,6 +195,8 @@ def test_a_declared_tolerance_widens_the_bounds_to_what_was_measured(
     assert declare_tolerance(spec, 0.0) is spec
     with pytest.raises(CertificateError, match="no bounds for a parameter tolerance"):
         declare_tolerance(spec, 0.05)
+    with pytest.raises(CertificateError, match="no run of a cell with other"):
+        calibrate_tolerance(spec, [], 0.05)
 
 
 def test_no_bound_is_below_its_calibrated_floor(synthetic_spec):
