@@ -77,6 +77,8 @@ def fingerprint(cell: Cell, request: Request) -> str:
         request.heat_transfer_coefficient_W_per_m2_K,
     )
     digest.update(repr(scalars).encode())
+    if request.factors:
+        digest.update(repr(sorted(request.factors.items())).encode())
     for array in (request.time_s, request.current_A, request.coolant_temperature_K):
         digest.update(array.astype("<f8").tobytes())
     return digest.hexdigest()[:32]

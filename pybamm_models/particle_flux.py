@@ -28,7 +28,7 @@ _LOWEST, _HIGHEST, _N_POINTS, _FINER = -0.02, 1.02, 2081, 20
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffusivityIntegral:
-    """Table of `phi(s)`, scaled to end at 1, and its scale in m2/s.
+    """Table of `phi(s)`, scaled to end at 1, its scale and `D(0.5)` in m2/s.
 
     `phi` holds at the reference temperature; the diffusivity at another one differs
     by a factor that does not depend on the stoichiometry.
@@ -37,6 +37,7 @@ class DiffusivityIntegral:
     stoichiometry: Any
     phi: Any
     scale_m2_per_s: float
+    middle_m2_per_s: float
 
 
 def integrate_diffusivity(parameters: Any, electrode: str) -> DiffusivityIntegral:
@@ -54,7 +55,10 @@ def integrate_diffusivity(parameters: Any, electrode: str) -> DiffusivityIntegra
         if not callable(function):
             return np.full(fine.shape, float(function))
         symbol = function(pybamm.Array(fine), pybamm.Scalar(temperature_K))
-        return np.asarray(symbol.evaluate(), dtype=float).ravel()
+        # A factor that is a parameter counts as its present value here, and scales
+        # `_IntegratedFlux` through the diffusivity in the middle.
+        value = parameters.process_symbol(symbol).evaluate()
+        return np.asarray(value, dtype=float).ravel()
 
     at_reference = diffusivity(reference_K)
     ratio = diffusivity(reference_K - 30.0) / at_reference
@@ -67,7 +71,10 @@ def integrate_diffusivity(parameters: Any, electrode: str) -> DiffusivityIntegra
         raise ModelError(message)
     phi = cumulative_simpson(at_reference, x=fine, initial=0.0)[::_FINER]
     return DiffusivityIntegral(
-        stoichiometry=fine[::_FINER], phi=phi / phi[-1], scale_m2_per_s=float(phi[-1])
+        stoichiometry=fine[::_FINER],
+        phi=phi / phi[-1],
+        scale_m2_per_s=float(phi[-1]),
+        middle_m2_per_s=float(np.interp(0.5, fine, at_reference)),
     )
 
 
@@ -92,8 +99,7 @@ class _IntegratedFlux(pybamm.particle.FickianDiffusion):  # type: ignore[misc]
         radius = variables[f"{Domain} particle radius"]
         j = variables[f"{Domain} electrode interfacial current density [A.m-2]"]
         half = pybamm.Scalar(0.5) * c_max
-        at_reference = self.phase_param.D(half, self.param.T_ref)
-        factor = self.phase_param.D(half, T) / at_reference
+        factor = self.phase_param.D(half, T) / pybamm.Scalar(table.middle_m2_per_s)
         scale = c_max * table.scale_m2_per_s
         self._phi = pybamm.Interpolant(
             table.stoichiometry, table.phi, c / c_max, interpolator="cubic"

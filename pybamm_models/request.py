@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -19,7 +20,8 @@ class Request:
     """What to solve: a piecewise-linear current on whole seconds and surroundings.
 
     `time_s` starts at 0 and holds the knots; `coolant_temperature_K` is an array on
-    the same knots.
+    the same knots. `factors` scale parameters of the cell by PyBaMM's names, or whole
+    functions by `X factor` (see `identification_entries`); none by default.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Request:
     start_temperature_K: float
     coolant_temperature_K: npt.NDArray[np.float64]
     heat_transfer_coefficient_W_per_m2_K: float
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.time_s)

@@ -1,7 +1,7 @@
 """Solve a cell's DFN with PyBaMM: the check of the compiled step map.
 
 It builds the equations without the `physics` modules, so that a mistake there shows;
-only the mesh is theirs.
+only the mesh and the factors of parameters are theirs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pybamm
 
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.facts import cell_facts
+from packtwin.pybamm_models.identification_entries import add_entries
 from packtwin.pybamm_models.names import OUTPUTS
 from packtwin.pybamm_models.particle_flux import (
     IntegratedFluxDFN,
@@ -22,6 +23,7 @@ from packtwin.pybamm_models.particle_flux import (
 )
 from packtwin.pybamm_models.physics import physics_of_cell
 from packtwin.pybamm_models.physics_build import mesh_arguments
+from packtwin.pybamm_models.physics_parameters import number_of
 from packtwin.pybamm_models.physics_simulation import (
     ABSOLUTE_TOLERANCE,
     RELATIVE_TOLERANCE,
@@ -42,6 +44,9 @@ _OPTIONS = {
 def build_simulation(cell: Cell, request: Request) -> Any:
     """Return a `pybamm.Simulation` of `request`, outputs under our own names."""
     values = pybamm.ParameterValues(cell.parameter_set)
+    add_entries(tuple(request.factors), values)
+    for name, scale in request.factors.items():
+        values[name] = number_of(name, values) * scale
     x, y = cell_facts(cell).stoichiometries(request.start_soc)
     for side, stoichiometry in (("negative", x), ("positive", y)):
         c_max = values[f"Maximum concentration in {side} electrode [mol.m-3]"]

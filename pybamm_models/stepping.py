@@ -7,6 +7,7 @@ one run of every batch.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.names import OUTPUTS
 from packtwin.pybamm_models.physics import physics_model, physics_of_cell
+from packtwin.pybamm_models.physics_names import name_of
 from packtwin.pybamm_models.recording import as_run, solve_failure
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.run import Run
@@ -36,14 +38,19 @@ TRUTH_ABSOLUTE_TOLERANCE = 1e-6
 
 
 @lru_cache(maxsize=8)
-def cell_stepper(cell: Cell) -> CompiledStepMap:
+def cell_stepper(cell: Cell, parameters: tuple[str, ...] = ()) -> CompiledStepMap:
     """Return the compiled DFN of `cell`: seconds, more when it is not in the cache.
+
+    Args:
+        cell: Which.
+        parameters: PyBaMM's names of parameters that it takes at every start.
 
     Raises:
         CompilerError: there is no working C compiler.
         ModelError: PyBaMM cannot build the model.
     """
-    return integrate_implicitly(physics_model(physics_of_cell(cell)))
+    physics = replace(physics_of_cell(cell), parameters=parameters)
+    return integrate_implicitly(physics_model(physics))
 
 
 def solve_request(cell: Cell, request: Request) -> Run:
@@ -52,7 +59,7 @@ def solve_request(cell: Cell, request: Request) -> Run:
     Raises:
         ModelError: no consistent start, or the integrator gave up; with the time.
     """
-    stepper = cell_stepper(cell)
+    stepper = cell_stepper(cell, tuple(request.factors))
     started = time.perf_counter()
     grid_s = np.arange(0.0, np.floor(request.time_s[-1]) + 1.0)
     model = stepper.source.model
@@ -73,8 +80,12 @@ def solve_request(cell: Cell, request: Request) -> Run:
         "soc_start": request.start_soc,
         "temperature_start_K": request.start_temperature_K,
     }
+    scales = {name_of(name): value for name, value in request.factors.items()}
     parameters = np.array(
-        [starts.get(v.name, v.start) for v in model.interface.parameters]
+        [
+            starts.get(v.name, v.start * scales.get(v.name, 1.0))
+            for v in model.interface.parameters
+        ]
     )
     try:
         memory, first = stepper.start(

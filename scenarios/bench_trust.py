@@ -7,7 +7,7 @@ kept in `runs/bench/trust` and solved once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 from packtwin.scenarios.adapters import trajectory
 from packtwin.scenarios.bench import BenchOptions, BenchRow, at_least, at_most
 from packtwin.scenarios.catalogue import find_path
+from packtwin.twin.calibration import declare_tolerance
 from packtwin.twin.coverage import (
     BOUNDED,
     Coverage,
@@ -37,10 +38,12 @@ Progress: TypeAlias = Callable[[float, str], None]
 CELL = "lg_m50_oregan2022"
 FOLDER = Path("runs/bench/trust")
 PARTS = ("exchangeable", "shifted", "guard")
-SEEDS = {"exchangeable": 101, "hot": 103, "fast": 104}
+SEEDS = {"exchangeable": 101, "hot": 103, "fast": 104, "wild": 105, "parameters": 206}
 _SIZE, _QUICK = 1.0, 0.02
-_NOISE_A = 0.05
+_NOISE_A, _TOLERANCE = 0.05, 0.05
 _HOT_K, _HOTTEST_K, _FASTEST = 318.15, 333.15, 4.0
+_WILD_K, _WILDEST_K, _WILDEST = 248.15, 338.15, 6.0
+_STRESS = ("exchangeable", "hot", "fast", "noise", "wild")
 _BINS = {
     "temperature_K": (253.15, 273.15, 283.15, 293.15, 303.15, 313.15, 353.15),
     "c_rate": (-9.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 9.0),
@@ -51,11 +54,12 @@ _BINS = {
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Set:
-    """Runs to solve: for which cell, by which design, with which noise."""
+    """Runs to solve: for which cell, by which design, with which deviations."""
 
     cell: Cell
     design: Design
     noise_A: float = 0.0
+    tolerance: float = 0.0
 
 
 def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
@@ -66,8 +70,9 @@ def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
     wanted = [
         name
         for name in sets
-        if (name == "exchangeable" and {"exchangeable", "guard"} & set(parts))
-        or (name != "exchangeable" and {"shifted", "guard"} & set(parts))
+        if ("exchangeable" in parts and name == "exchangeable")
+        or ("shifted" in parts and name not in ("exchangeable", "wild"))
+        or ("guard" in parts and name in _STRESS)
     ]
     followed: dict[str, list[TrustedRun]] = {}
     for k, name in enumerate(wanted):
@@ -78,11 +83,14 @@ def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
     if "exchangeable" in parts:
         found += _exchangeable_rows(followed["exchangeable"])
     if "shifted" in parts:
-        for name in wanted:
-            if name != "exchangeable":
-                found += _shifted_rows(name, followed[name])
+        for name in ("hot", "fast", "noise", "parameters"):
+            found += _shifted_rows(name, followed[name])
+        found += _shifted_rows(
+            "parameters, tolerance declared",
+            [_widened(spec, run) for run in followed["parameters"]],
+        )
     if "guard" in parts:
-        stress = [run for name in wanted for run in followed[name]]
+        stress = {name: followed[name] for name in _STRESS}
         found += _guard_rows(followed["exchangeable"], stress)
     return found
 
@@ -118,11 +126,28 @@ def _sets(size: float) -> dict[str, _Set]:
     fast = Design(
         seed=SEEDS["fast"], n_runs=count(150), n_deep=count(50), n_pulse=count(200)
     )
+    wild = Design(
+        seed=SEEDS["wild"],
+        n_runs=count(120),
+        n_deep=count(40),
+        n_pulse=count(80),
+        temperature_min_K=_WILD_K,
+        temperature_max_K=_WILDEST_K,
+        coolant_min_K=_WILD_K,
+        coolant_max_K=_WILDEST_K,
+        soc_min=0.02,
+        soc_max=0.98,
+    )
+    others = Design(
+        seed=SEEDS["parameters"], n_runs=count(98), n_deep=count(30), n_pulse=count(22)
+    )
     return {
         "exchangeable": _Set(cell=cell, design=usual),
         "hot": _Set(cell=cell, design=hot),
         "fast": _Set(cell=replace(cell, current_max_c_rate=_FASTEST), design=fast),
         "noise": _Set(cell=cell, design=usual, noise_A=_NOISE_A),
+        "wild": _Set(cell=replace(cell, current_max_c_rate=_WILDEST), design=wild),
+        "parameters": _Set(cell=cell, design=others, tolerance=_TOLERANCE),
     }
 
 
@@ -131,7 +156,11 @@ def _followed(
 ) -> list[TrustedRun]:
     from packtwin.pybamm_models.dataset import generate, load
     from packtwin.pybamm_models.excitation import design_requests
+    from packtwin.pybamm_models.parameter_spread import spread_requests
 
+    requests = design_requests(asked.cell, asked.design)
+    if asked.tolerance:
+        requests = spread_requests(requests, asked.tolerance, asked.design.seed)
     folder = FOLDER / ("exchangeable" if asked.noise_A else name)
 
     def solved(done: int, total: int, outcome: Any) -> None:
@@ -139,7 +168,7 @@ def _followed(
 
     generate(
         asked.cell,
-        design_requests(asked.cell, asked.design),
+        requests,
         folder,
         n_threads=2,
         progress=solved,
@@ -151,6 +180,19 @@ def _followed(
         lambda share, text: progress(0.8 + 0.2 * share, f"{name} {text}"),
         current_noise_A=asked.noise_A,
     )
+
+
+def _widened(spec: SurrogateSpec, run: TrustedRun) -> TrustedRun:
+    """Return what the cell claims once the tolerance is declared to it."""
+    factors = (
+        declare_tolerance(spec, _TOLERANCE).weights["bound_factor"]
+        / spec.weights["bound_factor"]
+    )
+    wider = {
+        key: float(factor) * run.bound_V[key]
+        for key, factor in zip(BOUNDED, factors, strict=True)
+    }
+    return replace(run, bound_V=wider)
 
 
 def _words(covered: Coverage) -> str:
@@ -216,17 +258,27 @@ def _shifted_rows(name: str, runs: Sequence[TrustedRun]) -> Iterator[BenchRow]:
 
 
 def _guard_rows(
-    usual: Sequence[TrustedRun], stress: Sequence[TrustedRun]
+    usual: Sequence[TrustedRun], stress: Mapping[str, Sequence[TrustedRun]]
 ) -> Iterator[BenchRow]:
-    record = judge_guard(stress)
+    record = judge_guard([run for runs in stress.values() for run in runs])
+    n_stress = sum(len(runs) for runs in stress.values())
     yield at_least(
         "trust.guard.flagged",
         f"errors beyond 3 bounds flagged at or before the step; {record.n_exceedance} "
-        f"in {record.n_run} of {len(stress)} runs",
+        f"in {record.n_run} of {n_stress} runs",
         100.0 * record.flagged_share,
         "%",
         99.0,
     )
+    for name, runs in stress.items():
+        part = judge_guard(runs)
+        yield BenchRow(
+            id=f"trust.guard.flagged.{name}",
+            what=f"of these, {part.n_exceedance} in {part.n_run} of {len(runs)} runs "
+            f"`{name}`, where {100.0 * part.alarm_share:.1f} % of the samples alarm",
+            value=100.0 * part.flagged_share,
+            unit="%",
+        )
     yield at_most(
         "trust.guard.alarms",
         f"false alarms in {len(usual)} exchangeable runs, share of samples",

@@ -82,6 +82,7 @@ def _inputs(
                 "cell": repr(find_cell(s.cell.name)),
                 "seed": s.header.seed,
                 "dataset": dataset,
+                "trust": s.trust.model_dump(mode="json"),
                 "held_out": held_out,
                 "cycles": _files("cycle", s.certification.cycles),
                 "vehicle": _files("vehicle", [s.vehicle.name]),
@@ -104,6 +105,7 @@ def _inputs(
                 "surrogate": upstream("certify")
                 if is_retrained
                 else _files("surrogate", [s.surrogate]),
+                "parameter_tolerance": s.cell.parameter_tolerance,
                 "pack": s.pack.model_dump(mode="json"),
                 "start_temperature_K": s.start_temperature_K,
                 "vehicle": _files("vehicle", [s.vehicle.name]),

@@ -26,8 +26,16 @@ from packtwin.scenarios.adapters import (
 from packtwin.scenarios.fingerprints import stage_fingerprint
 from packtwin.scenarios.pipeline import Progress, write_text
 from packtwin.scenarios.scenario import Scenario
-from packtwin.scenarios.truth import dataset_plan, evaluation_plan
-from packtwin.twin.errors import PackTwinError, ScenarioError
+from packtwin.scenarios.truth import (
+    BEYOND,
+    SPREAD,
+    TRUST_FOLDER,
+    USUAL,
+    dataset_plan,
+    evaluation_plan,
+    trust_plans,
+)
+from packtwin.twin.errors import PackTwinError, ScenarioError, TrainingError
 from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec, save_spec
 from packtwin.twin.trajectory import Trajectory
 
@@ -51,18 +59,21 @@ def require_extra(module: str, extra: str, what: str) -> None:
 def generate_runs(
     scenario: Scenario, folder: Path, progress: Progress
 ) -> Sequence[Path]:
-    """Solve the designed and the held-out runs; whole files are kept."""
+    """Solve the designed, the trust and the held-out runs; whole files are kept."""
     require_extra("pybamm", "physics", "Stage `generate`")
     from packtwin.pybamm_models.dataset import generate
 
-    cell = find_cell(scenario.cell.name)
-    plans = (dataset_plan(scenario), evaluation_plan(scenario))
+    plans = (
+        dataset_plan(scenario),
+        *trust_plans(scenario),
+        evaluation_plan(scenario),
+    )
     total = sum(len(plan.requests) for plan in plans)
     outputs: list[Path] = []
     done = 0
     for plan in plans:
         outcomes = generate(
-            cell,
+            plan.cell,
             plan.requests,
             folder / plan.name,
             n_threads=scenario.dataset.n_thread,
@@ -93,36 +104,86 @@ def train_on_runs(
     cell = find_cell(s.cell.name)
     facts = cell_facts(cell, _FINE_POINTS)
     training, _ = _split(scenario, folder)
-    spec = train_surrogate(
-        s.cell.name,
-        cell_constants(cell, facts),
-        cell_tables(facts),
-        training,
-        TrainingConfig(seed=s.header.seed, **s.training.model_dump()),
-        provenance={
-            "scenario": s.name,
-            "dataset_fingerprint": stage_fingerprint(s, "generate", is_retrained=True),
-            "command": f"packtwin train {s.name}",
-        },
-        progress=progress,
-    )
+    try:
+        spec = train_surrogate(
+            s.cell.name,
+            cell_constants(cell, facts),
+            cell_tables(facts),
+            training,
+            TrainingConfig(seed=s.header.seed, **s.training.model_dump()),
+            provenance={
+                "scenario": s.name,
+                "dataset_fingerprint": stage_fingerprint(
+                    s, "generate", is_retrained=True
+                ),
+                "command": f"packtwin train {s.name}",
+            },
+            progress=lambda share, text: progress(0.85 * share, text),
+        )
+    except TrainingError as error:
+        if error.last_good is None:
+            raise
+        kept = folder / "surrogate" / "last_good.npz"
+        save_spec(error.last_good, kept)
+        msg = f"{error} The last good weights are in `{kept}`."
+        raise TrainingError(
+            msg, iteration=error.iteration, loss=error.loss, last_good=error.last_good
+        ) from error
     path = folder / "surrogate" / "trained.npz"
-    save_spec(spec, path)
+    save_spec(_with_trust(scenario, folder, spec, training, progress), path)
     return [path]
+
+
+def _with_trust(
+    scenario: Scenario,
+    folder: Path,
+    spec: SurrogateSpec,
+    training: Sequence[Trajectory],
+    progress: Progress,
+) -> SurrogateSpec:
+    """Fit bounds and guard on the training runs and on those beyond them."""
+    from packtwin.twin.training_trust import TrustConfig, fit_trust
+
+    made = {plan.name for plan in trust_plans(scenario)}
+    beyond = [
+        _trajectories(scenario, folder / name)
+        for name in (f"{TRUST_FOLDER}/{kind}" for kind in BEYOND)
+        if name in made
+    ]
+    return fit_trust(
+        spec,
+        training,
+        beyond,
+        TrustConfig(seed=scenario.header.seed),
+        lambda share, text: progress(0.85 + 0.15 * share, text),
+    )
 
 
 def certify_on_runs(
     scenario: Scenario, folder: Path, progress: Progress
 ) -> Sequence[Path]:
     """Attach a certificate from the held-out and calibration runs."""
-    from packtwin.twin.calibration import calibrate
+    from packtwin.twin.calibration import calibrate, calibrate_tolerance
     from packtwin.twin.certificate import certify
     from packtwin.twin.certificate_target import CertificateTargets
 
     c = scenario.certification
     _, calibration = _split(scenario, folder)
+    trained = load_spec(folder / "surrogate" / "trained.npz")
+    usual = (
+        _trajectories(scenario, folder / TRUST_FOLDER / USUAL)
+        if scenario.trust.n_usual_run
+        else []
+    )
+    calibrated = calibrate(trained, [*calibration, *usual])
+    if scenario.trust.n_spread_run:
+        calibrated = calibrate_tolerance(
+            calibrated,
+            _trajectories(scenario, folder / TRUST_FOLDER / SPREAD),
+            scenario.trust.spread_tolerance,
+        )
     spec = certify(
-        calibrate(load_spec(folder / "surrogate" / "trained.npz"), calibration),
+        calibrated,
         _trajectories(scenario, folder / "evaluation"),
         calibration=calibration,
         targets=CertificateTargets(**c.targets.model_dump()),

@@ -36,10 +36,15 @@ class HeaderSection(Section):
 
 @final
 class CellSection(Section):
-    """The cell, and the trained surrogate: a shipped name or the path of an npz."""
+    """The cell, and the trained surrogate: a shipped name or the path of an npz.
+
+    `parameter_tolerance` widens the bounds for cells whose parameters differ from the
+    parameter set's by up to that share.
+    """
 
     name: Text
     surrogate: str = ""
+    parameter_tolerance: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
 
 
 @final
@@ -90,6 +95,22 @@ class TrainingSection(Section):
     patience: int = Field(default=8, ge=1)
     rollout_iterations: int = Field(default=60, ge=0)
     rollout_window_s: Positive = 120.0
+
+
+@final
+class TrustSection(Section):
+    """Runs that the network never learns from, only bounds and guard do.
+
+    `n_usual_run` runs are drawn as the data set's are, `n_hot_run` are hotter and
+    `n_wide_run` colder, hotter and faster than those. The cells of `n_spread_run` usual
+    ones have parameters that differ by up to `spread_tolerance`.
+    """
+
+    n_usual_run: int = Field(default=600, ge=0)
+    n_hot_run: int = Field(default=150, ge=0)
+    n_wide_run: int = Field(default=300, ge=0)
+    n_spread_run: int = Field(default=60, ge=0)
+    spread_tolerance: Annotated[float, Field(gt=0.0, le=0.2)] = 0.05
 
 
 @final
@@ -227,6 +248,7 @@ class Scenario(Section):
     cell: CellSection
     dataset: DatasetSection = DatasetSection()
     training: TrainingSection = TrainingSection()
+    trust: TrustSection = TrustSection()
     certification: CertificationSection = CertificationSection()
     pack: PackSection = PackSection()
     vehicle: VehicleSection

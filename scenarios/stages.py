@@ -23,6 +23,7 @@ from packtwin.scenarios.retraining import (
     train_on_runs,
 )
 from packtwin.scenarios.scenario import Scenario
+from packtwin.twin.calibration import declare_tolerance
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec
 
@@ -51,7 +52,8 @@ class ScenarioStages:
         Raises:
             ScenarioError: There is none; the message says how to get one.
         """
-        return load_spec(self.spec_path(folder))
+        spec = load_spec(self.spec_path(folder))
+        return declare_tolerance(spec, self._scenario.cell.parameter_tolerance)
 
     def spec_path(self, folder: Path) -> Path:
         """Return the file of the surrogate the later stages use."""

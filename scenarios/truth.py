@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, final
 
-from packtwin.pybamm_models.cells import find_cell
+from packtwin.pybamm_models.cells import Cell, find_cell
 from packtwin.scenarios.adapters import cell_current
 from packtwin.scenarios.catalogue import find_path
 from packtwin.scenarios.scenario import Scenario
 
-__all__ = ["TruthPlan", "dataset_plan", "evaluation_plan"]
+if TYPE_CHECKING:
+    from packtwin.pybamm_models.excitation import Design
+
+__all__ = [
+    "BEYOND",
+    "SPREAD",
+    "TRUST_FOLDER",
+    "USUAL",
+    "TruthPlan",
+    "dataset_plan",
+    "evaluation_plan",
+    "trust_plans",
+]
+
+TRUST_FOLDER = "trust"
+# Folders of the trust runs.
+USUAL, BEYOND, SPREAD = "usual", ("hot", "wide"), "spread"
+_TRUST_SEED = 1000  # added to the scenario's, so that no run is one of the data set's
+_DEEP_SHARE, _PULSE_SHARE = 0.2, 0.25
+_WARMER_K, _WIDER_K, _WIDER_RATE = 15.0, 20.0, 5.0 / 3.0
 
 
 @final
@@ -21,21 +40,97 @@ class TruthPlan:
 
     Attributes:
         name: Of the folder that keeps them.
+        cell: Whose runs.
         requests: What `pybamm_models.dataset.generate` takes.
         description: What its manifest tells of them.
     """
 
     name: str
+    cell: Cell
     requests: tuple[Any, ...]
     description: Mapping[str, Any]
 
 
 def dataset_plan(scenario: Scenario) -> TruthPlan:
     """Return the designed runs that train and calibrate. Needs PyBaMM's extra."""
-    from packtwin.pybamm_models.excitation import Design, design_requests
+    return _designed("dataset", find_cell(scenario.cell.name), _design(scenario))
+
+
+def trust_plans(scenario: Scenario) -> tuple[TruthPlan, ...]:
+    """Return the runs that only bounds and guard learn from, the network never.
+
+    `usual` is the training set's design with other draws. `hot` starts where that
+    design ends, `wide` goes beyond it on all sides: colder, hotter, emptier, fuller
+    and faster. `spread` is usual, but every run's cell has parameters of its own. Their
+    seeds follow from the scenario's.
+    """
+    design, cell = _design(scenario), find_cell(scenario.cell.name)
+    t, hottest_K = scenario.trust, design.temperature_max_K + _WARMER_K
+    wide: dict[str, Any] = {
+        "temperature_min_K": design.temperature_min_K - 0.5 * _WIDER_K,
+        "temperature_max_K": design.temperature_max_K + _WIDER_K,
+        "coolant_min_K": design.coolant_min_K - 0.5 * _WIDER_K,
+        "coolant_max_K": design.temperature_max_K + _WIDER_K,
+        "soc_min": 0.4 * design.soc_min,
+        "soc_max": 1.0 - 0.4 * (1.0 - design.soc_max),
+    }
+    hot: dict[str, Any] = {
+        "temperature_min_K": design.temperature_max_K,
+        "temperature_max_K": hottest_K,
+        "coolant_min_K": design.temperature_max_K,
+        "coolant_max_K": hottest_K,
+    }
+    fast = replace(cell, current_max_c_rate=_WIDER_RATE * cell.current_max_c_rate)
+    kinds: dict[str, tuple[Cell, int, dict[str, Any]]] = {
+        USUAL: (cell, t.n_usual_run, {}),
+        "hot": (cell, t.n_hot_run, hot),
+        "wide": (fast, t.n_wide_run, wide),
+        SPREAD: (cell, t.n_spread_run, {}),
+    }
+    plans = []
+    for k, (name, (kind_cell, count, ranges)) in enumerate(kinds.items()):
+        n_deep, n_pulse = round(_DEEP_SHARE * count), round(_PULSE_SHARE * count)
+        shaped = replace(
+            design,
+            n_runs=count - n_deep - n_pulse,
+            n_deep=n_deep,
+            n_pulse=n_pulse,
+            seed=design.seed + _TRUST_SEED + k,
+            **ranges,
+        )
+        if count:
+            plan = _designed(f"{TRUST_FOLDER}/{name}", kind_cell, shaped)
+            plans.append(_spread(plan, t.spread_tolerance) if name == SPREAD else plan)
+    return tuple(plans)
+
+
+def _spread(plan: TruthPlan, tolerance: float) -> TruthPlan:
+    from packtwin.pybamm_models.parameter_spread import spread_requests
+
+    seed = plan.description["seed"]
+    return replace(
+        plan,
+        requests=spread_requests(plan.requests, tolerance, seed),
+        description={**plan.description, "tolerance": tolerance},
+    )
+
+
+def _designed(name: str, cell: Cell, design: Design) -> TruthPlan:
+    from packtwin.pybamm_models.excitation import design_requests
+
+    return TruthPlan(
+        name=name,
+        cell=cell,
+        requests=tuple(design_requests(cell, design)),
+        description=asdict(design),
+    )
+
+
+def _design(scenario: Scenario) -> Design:
+    from packtwin.pybamm_models.excitation import Design
 
     d = scenario.dataset
-    design = Design(
+    return Design(
         n_runs=d.n_run,
         n_deep=d.n_deep,
         n_pulse=d.n_pulse,
@@ -49,11 +144,6 @@ def dataset_plan(scenario: Scenario) -> TruthPlan:
         coolant_max_K=d.coolant_maximum_K,
         heat_transfer_min_W_per_m2_K=d.heat_transfer_minimum_W_per_m2K,
         heat_transfer_max_W_per_m2_K=d.heat_transfer_maximum_W_per_m2K,
-    )
-    return TruthPlan(
-        name="dataset",
-        requests=tuple(design_requests(find_cell(scenario.cell.name), design)),
-        description=asdict(design),
     )
 
 
@@ -82,6 +172,7 @@ def evaluation_plan(scenario: Scenario) -> TruthPlan:
     cell = find_cell(scenario.cell.name)
     return TruthPlan(
         name="evaluation",
+        cell=cell,
         requests=tuple(evaluation_requests(cell, cycles, evaluation)),
         description=asdict(evaluation),
     )

@@ -64,6 +64,12 @@ def synthetic_weights(n_mode: int, width: int, seed: int) -> dict[str, np.ndarra
         "guard_offset": np.zeros(2 * n),
         "guard_constant": np.array([0.0, -0.5]),
         "guard_range": np.array([0.0, 50.0]),
+        "bound_floor": np.array([1e-3, 2e-3]),
+        "risk_matrix_0": rng.normal(size=(4, n)) / n**0.5,
+        "risk_bias_0": np.zeros(4),
+        "risk_matrix_1": rng.normal(size=(1, 4)),
+        "risk_bias_1": np.array([-2.0]),
+        "risk_range": np.array([-3.0, 20.0]),
     }
     return weights
 

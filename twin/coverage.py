@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from packtwin.twin.rollout import Roller
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
+from packtwin.twin.trust import EXCEEDANCE
 
 __all__ = [
     "BOUNDED",
@@ -32,7 +33,6 @@ BOUNDED = {
     "plating_potential_V": "plating_bound_V",
 }
 _RESAMPLES = 400
-EXCEEDANCE = 3.0  # bounds that an error worth an alarm is beyond
 
 
 @final

@@ -60,7 +60,26 @@ class ModelError(PackTwinError):
 
 
 class TrainingError(PackTwinError):
-    """The training diverged or its data cannot be used."""
+    """The training diverged or its data cannot be used.
+
+    Attributes:
+        iteration: At which it diverged; None if it did not come to that.
+        loss: The loss there.
+        last_good: The `SurrogateSpec` with the last good weights, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        iteration: int | None = None,
+        loss: float = math.nan,
+        last_good: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.iteration = iteration
+        self.loss = loss
+        self.last_good = last_good
 
 
 class CertificateError(PackTwinError):

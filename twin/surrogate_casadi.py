@@ -89,24 +89,39 @@ class CasadiOperations:
         layers = network_layers(self._weights, "bound")
         if not layers:
             return ca.MX(UNKNOWN_BOUND_V), ca.MX(UNKNOWN_BOUND_V)
-        bound_V = ca.exp(casadi_network(layers, ca.vertcat(*features))) * ca.DM(
-            self._weights["bound_factor"]
-        )
+        bound_V = ca.exp(casadi_network(layers, ca.vertcat(*features)))
+        if "bound_floor" in self._weights:
+            bound_V = bound_V + ca.DM(self._weights["bound_floor"])
+        bound_V = bound_V * ca.DM(self._weights["bound_factor"])
         return bound_V[0], bound_V[1]
 
     def distance(self, features: list[Any]) -> Any:
         """Return the distance from the states learned from."""
-        w = self._weights
-        if "guard_matrix" not in w:
+        w, z = self._weights, ca.vertcat(*features)
+        distances = []
+        if "guard_matrix" in w:
+            distances.append(_scaled(self._strangeness(z), w["guard_range"]))
+        if "risk_range" in w:
+            risk = casadi_network(network_layers(w, "risk"), z)
+            distances.append(_scaled(risk, w["risk_range"]))
+        if not distances:
             return ca.MX(UNKNOWN_DISTANCE)
-        spread = ca.mtimes(ca.DM(w["guard_matrix"]), ca.vertcat(*features))
-        gap = ca.reshape(spread - ca.DM(w["guard_offset"]), len(features), -1)
+        return distances[0] if len(distances) == 1 else ca.fmax(*distances)
+
+    def _strangeness(self, z: Any) -> Any:
+        """Return the negative log-likelihood under the mixture."""
+        w = self._weights
+        spread = ca.mtimes(ca.DM(w["guard_matrix"]), z)
+        gap = ca.reshape(spread - ca.DM(w["guard_offset"]), z.numel(), -1)
         likelihood = ca.DM(w["guard_constant"]) - 0.5 * ca.sum1(gap * gap).T
         # CasADi's own `logsumexp` (3.8.1) overflows for arguments that are far apart.
         most = ca.mmax(likelihood)
-        energy = -most - ca.log(ca.sum1(ca.exp(likelihood - most)))
-        low, high = w["guard_range"]
-        return (energy - low) / (high - low)
+        return -most - ca.log(ca.sum1(ca.exp(likelihood - most)))
+
+
+def _scaled(value: Any, ends: Array) -> Any:
+    low, high = ends
+    return (value - low) / (high - low)
 
 
 def casadi_network(layers: list[tuple[Array, Array]], z: Any) -> Any:

@@ -26,7 +26,8 @@ __all__ = ["SPEC_VERSION", "CellConstants", "SurrogateSpec", "load_spec", "save_
 
 Array: TypeAlias = NDArray[np.float64]
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
+_READABLE = (2, SPEC_VERSION)  # version 2 has neither `bound_floor` nor `risk_`
 # What reading a file that is no spec may raise.
 _DAMAGE = (
     OSError,
@@ -177,15 +178,15 @@ def load_spec(path: Path) -> SurrogateSpec:
         )
         raise InterfaceError(msg) from error
     version = header.get("version", 0)
-    if version != SPEC_VERSION:
+    if version not in _READABLE:
         remedy = (
             "install a newer packtwin"
             if version > SPEC_VERSION
             else "train the surrogate again"
         )
         msg = (
-            f"`{path}` has spec version {version}, this packtwin reads version "
-            f"{SPEC_VERSION}; {remedy}."
+            f"`{path}` has spec version {version}, this packtwin reads versions "
+            f"{_READABLE[0]} to {SPEC_VERSION}; {remedy}."
         )
         raise InterfaceError(msg)
     try:

@@ -134,20 +134,36 @@ class TorchOperations(nn.Module):
             unknown = torch.full_like(features[0], UNKNOWN_BOUND_V)
             return unknown, unknown
         z = torch.stack(features, dim=-1)
-        bound_V = torch.exp(self._network("bound", z)) * self.weights["bound_factor"]
+        bound_V = torch.exp(self._network("bound", z))
+        if "bound_floor" in self.weights:
+            bound_V = bound_V + self.weights["bound_floor"]
+        bound_V = bound_V * self.weights["bound_factor"]
         return bound_V[..., 0], bound_V[..., 1]
 
     def distance(self, features: list[Tensor]) -> Tensor:
         """Return the distance from the states learned from."""
-        if "guard_matrix" not in self.weights:
-            return torch.full_like(features[0], UNKNOWN_DISTANCE)
         w, z = self.weights, torch.stack(features, dim=-1)
+        distances = []
+        if "guard_matrix" in w:
+            distances.append(_scaled(self._strangeness(z), w["guard_range"]))
+        if "risk_range" in w:
+            risk = self._network("risk", z)[..., 0]
+            distances.append(_scaled(risk, w["risk_range"]))
+        if not distances:
+            return torch.full_like(features[0], UNKNOWN_DISTANCE)
+        return torch.stack(distances).amax(dim=0)
+
+    def _strangeness(self, z: Tensor) -> Tensor:
+        w = self.weights
         gap = nn.functional.linear(z, w["guard_matrix"], -w["guard_offset"])
         gap = gap.reshape(*z.shape[:-1], -1, z.shape[-1])
         likelihood = w["guard_constant"] - 0.5 * gap.square().sum(dim=-1)
-        low, high = w["guard_range"].unbind(-1)
-        value: Tensor = (-torch.logsumexp(likelihood, dim=-1) - low) / (high - low)
-        return value
+        return -torch.logsumexp(likelihood, dim=-1)
+
+
+def _scaled(value: Tensor, ends: Tensor) -> Tensor:
+    low, high = ends.unbind(-1)
+    return (value - low) / (high - low)
 
 
 def torch_step(

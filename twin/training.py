@@ -6,8 +6,7 @@ keeps the norm of its gradient at a set share of the data's. Every so often the 
 runs kept aside is measured; the best weights are kept, and training stops when it has
 not improved for long. Stage two predicts the temperature in closed loop, integrated
 through `torchdiffeq` over windows of the runs, so that the heat is right where it
-accumulates. What then remains of errors, and where the samples lie, is fitted as bound
-and guard (`trust`); `calibration` makes them true on other runs.
+accumulates. Bounds and guard are fitted afterwards (`training_trust`).
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ from packtwin.twin.table import Table
 from packtwin.twin.training_batch import make_batch
 from packtwin.twin.training_regression import Regression, TrainingConfig
 from packtwin.twin.training_rollout import RolloutPlan, fit_rollouts
-from packtwin.twin.training_trust import fit_bounds, fit_guard
 from packtwin.twin.trajectory import Trajectory
 
 __all__ = ["start_weights", "train_surrogate"]
@@ -80,7 +78,8 @@ def train_surrogate(
 
     Raises:
         TrainingError: If the data cannot be used or the loss stops being finite; the
-            message tells the iteration and the last good loss.
+            message tells the iteration and the last good loss, `last_good` is the spec
+            with the best weights until then.
     """
     if not runs:
         msg = "No usable training runs were given; generate the dataset first."
@@ -103,17 +102,15 @@ def train_surrogate(
         report(0.0, "rolling the core")
         batch = make_batch(runs, spec)
         regression = Regression(ops, spec, batch, config)
-        history = regression.fit(report)
-        rollout = fit_rollouts(ops, spec, batch, plan, _later(report, 0.9))
-        given = (ops, spec, batch, regression.samples)
-        trust = {
-            **fit_bounds(
-                *given,
-                seed=config.seed + 2,
-                iterations=max(100, config.iterations // 6),
-            ),
-            **fit_guard(*given, seed=config.seed + 3),
-        }
+        try:
+            history = regression.fit(report)
+            rollout = fit_rollouts(ops, spec, batch, plan, _later(report, 0.9))
+        except TrainingError as error:
+            end = {"seed": config.seed, "diverged_at": error.iteration}
+            error.last_good = replace(
+                spec, weights=ops.arrays(), provenance={**(provenance or {}), **end}
+            )
+            raise
     seconds = time.perf_counter() - began
     logger.info("trained `%s` in %.0f s", name, seconds)
     facts = {
@@ -129,7 +126,7 @@ def train_surrogate(
     }
     return replace(
         spec,
-        weights={**ops.arrays(), **trust},
+        weights=ops.arrays(),
         provenance={**(provenance or {}), **facts},
     )
 

@@ -27,6 +27,7 @@ _JUDGED_SAMPLES = 60_000
 _SEARCH_EVERY, _SEARCHED_SAMPLES = 500, 300_000  # iterations, for the hardest samples
 _HARDEST = 0.1  # share of the searched samples that count as hard
 _WARM_UP = 300
+_KEEP_EVERY = 50  # iterations between two copies of weights with a finite loss
 
 
 @final
@@ -108,7 +109,7 @@ class Regression:
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda k: _learning_share(k, config.iterations)
         )
-        last, iteration = math.nan, 0
+        last, iteration, kept = math.nan, 0, _copied(ops)
         for iteration in range(config.iterations):
             known = self._batch.at(self._drawn(config.batch_size))
             out = evaluate(ops, self._spec, known)
@@ -120,12 +121,15 @@ class Regression:
             total = data + self._physics_weight * physics
             value = float(total.detach())
             if not math.isfinite(value):
+                ops.load_state_dict(best.weights or kept)
                 msg = (
                     f"Training diverged at iteration {iteration} (loss {value}, last "
                     f"good: {last}); lower the learning rate of "
                     f"{config.learning_rate}."
                 )
-                raise TrainingError(msg)
+                raise TrainingError(msg, iteration=iteration, loss=value)
+            if iteration % _KEEP_EVERY == 0:
+                kept = _copied(ops)
             last = value
             optimizer.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
@@ -196,7 +200,11 @@ class Regression:
         best.age += 1
         if loss < best.loss:
             best.loss, best.iteration, best.age = loss, iteration, 0
-            best.weights = {k: v.clone() for k, v in self._ops.state_dict().items()}
+            best.weights = _copied(self._ops)
+
+
+def _copied(ops: TorchOperations) -> dict[str, Tensor]:
+    return {k: v.clone() for k, v in ops.state_dict().items()}
 
 
 def _samples_of(batch: TrainingBatch, runs: Tensor) -> Tensor:

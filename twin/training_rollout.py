@@ -54,7 +54,7 @@ def fit_rollouts(
     generator = torch.Generator().manual_seed(plan.seed)
     optimizer = torch.optim.Adam(ops.parameters(), lr=plan.learning_rate)
     offsets = torch.arange(length + 1)
-    value = float("nan")
+    value, kept = float("nan"), {k: v.clone() for k, v in ops.state_dict().items()}
     for iteration in range(plan.iterations):
         pick = runs[torch.randint(len(runs), (_WINDOWS,), generator=generator)]
         share = torch.rand(_WINDOWS, generator=generator)
@@ -62,8 +62,13 @@ def fit_rollouts(
         row, column = pick[:, None], begin[:, None] + offsets
         total, value = _rollout_loss(ops, spec, b, row, column)
         if not torch.isfinite(total):
-            msg = f"The rollouts diverged at iteration {iteration}."
-            raise TrainingError(msg)
+            ops.load_state_dict(kept)
+            msg = (
+                f"The rollouts diverged at iteration {iteration} (loss "
+                f"{float(total)}); lower the learning rate or set "
+                "`rollout_iterations` to 0."
+            )
+            raise TrainingError(msg, iteration=iteration, loss=float(total))
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(ops.parameters(), 10.0)

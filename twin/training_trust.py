@@ -1,113 +1,228 @@
-"""Fits the error bound's network and the guard's mixture; see `trust`."""
+"""Fits what a cell says about itself: the bound's network and the guard; see `trust`.
+
+The cell's network stays as it is. Its errors are taken on the runs that it learned
+from and on runs *beyond* them (hotter, colder, faster), which it never saw: so bound
+and guard know how errors grow where the knowledge ends. `calibration` then makes them
+true on runs of their own.
+"""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TypeAlias
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from packtwin.twin.errors import TrainingError
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
-from packtwin.twin.training_batch import TrainingBatch, evaluate, features_of
-from packtwin.twin.trust import BOUND_LEVEL
+from packtwin.twin.training_batch import evaluate, features_of, make_batch
+from packtwin.twin.training_mixture import fit_mixture
+from packtwin.twin.training_network import SmallNetwork, descend
+from packtwin.twin.trajectory import Trajectory
+from packtwin.twin.trust import BOUND_LEVEL, EXCEEDANCE
 
-__all__ = ["fit_bounds", "fit_guard", "fit_mixture"]
+__all__ = ["TrustConfig", "fit_trust"]
 
 Array: TypeAlias = NDArray[np.float64]
+Progress: TypeAlias = Callable[[float, str], None]
 
-_HIDDEN = 16
-_ITERATIONS, _BATCH, _LEARNING_RATE = 1500, 8192, 4e-3
-_FLOOR_V = 2e-5  # errors below it count as it
-_COMPONENTS, _SAMPLES, _ROUNDS = 6, 40_000, 40
-_LEAST_SPREAD = 0.05  # of a component, in standard deviations of the features
+_LEAST_V = 2e-5  # errors below it count as it
+_TAIL_LEVEL, _TAIL_WEIGHT = 0.9997, 600.0
+_RISKY = 1.6  # bounds that an error is beyond where the guard's network learns risk
+_HARD_SHARE = 0.15  # of a batch of that network
+_COMPONENTS, _SAMPLES = 2, 40_000
+_CHUNK = 500  # runs rolled at once
 
 
-def fit_bounds(
-    ops: TorchOperations,
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustConfig:
+    """How bounds and guard are fitted.
+
+    Attributes:
+        n_hidden: Width of the bound's network.
+        n_hidden_risk: Width of the guard's.
+        iterations: Adam steps of either.
+        batch_size: Samples per step.
+        beyond_share: Of a batch from each set of runs beyond the training's, by name.
+        floor_V: Least bound of voltage and plating potential before calibration. It
+            keeps the promise where errors are small and a sensor's noise or a little
+            heat more than doubles them.
+        seed: Of weights and sampling.
+    """
+
+    n_hidden: int = 32
+    n_hidden_risk: int = 24
+    iterations: int = 4000
+    batch_size: int = 8192
+    beyond_share: float = 0.2
+    floor_V: tuple[float, float] = (3e-3, 1.5e-3)
+    seed: int = 7
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Samples:
+    """Features `(n, feature)` and absolute errors `(n, 2)` of one set of runs."""
+
+    features: Tensor
+    error_V: Tensor
+
+
+def fit_trust(
     spec: SurrogateSpec,
-    b: TrainingBatch,
-    rows: Tensor,
-    seed: int,
-    iterations: int = _ITERATIONS,
-) -> dict[str, Array]:
-    """Return the weights of the bound's network, its factors still 1.
+    runs: Sequence[Trajectory],
+    beyond: Sequence[Sequence[Trajectory]],
+    config: TrustConfig,
+    progress: Progress | None = None,
+) -> SurrogateSpec:
+    """Return the spec with new bounds and guard, not yet calibrated.
 
     Args:
-        ops: Back end with the trained weights.
-        spec: The surrogate.
-        b: The batch that names the columns.
-        rows: Samples, shape `(sample, column)`.
-        seed: Of the start and the sampling.
-        iterations: Adam steps.
+        spec: The trained cell; its network is kept.
+        runs: What it learned from.
+        beyond: Sets of runs that leave that set's ranges; empty ones are ignored.
+        config: How to fit.
+        progress: Called with the fraction done and a message.
+
+    Raises:
+        TrainingError: There is no run.
     """
-    generator = torch.Generator().manual_seed(seed)
-    known = b.at(rows)
-    features = features_of(ops, spec, known)
-    with torch.no_grad():
+    if not runs:
+        msg = f"Bounds of `{spec.name}` cannot be fitted: no runs; give training runs."
+        raise TrainingError(msg)
+    report = progress or (lambda _fraction, _message: None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        report(0.0, "errors of all runs")
+        sets = [_samples(spec, runs), *(_samples(spec, b) for b in beyond if len(b))]
+        report(0.4, "bounds")
+        bounds, claimed = _fit_bounds(sets, config)
+        report(0.7, "guard")
+        ratios = [
+            (s.error_V / c).amax(dim=-1) for s, c in zip(sets, claimed, strict=True)
+        ]
+        guard = _fit_guard(sets[0].features, config.seed + 1)
+        risk = _fit_risk(sets, ratios, config)
+    finally:
+        torch.set_num_threads(threads)
+    kept = {k: v for k, v in spec.weights.items() if not k.startswith(_TRUST)}
+    return replace(spec, weights={**kept, **bounds, **guard, **risk})
+
+
+_TRUST = ("bound_", "guard_", "risk_")
+
+
+@torch.no_grad()
+def _samples(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> _Samples:
+    ops = TorchOperations(spec.weights, dtype=torch.float32)
+    features, errors = [], []
+    for begin in range(0, len(runs), _CHUNK):
+        batch = make_batch(runs[begin : begin + _CHUNK], spec)
+        known = batch.at(batch.columns[batch.is_learnable])
         out = evaluate(ops, spec, known)
-        gaps = torch.stack(
-            [
-                out.voltage_V - known["voltage_V"],
-                out.plating_potential_V - known["plating_potential_V"],
-            ],
-            dim=-1,
+        features.append(features_of(ops, spec, known))
+        gaps = (
+            out.voltage_V - known["voltage_V"],
+            out.plating_potential_V - known["plating_potential_V"],
         )
-        target = torch.log(gaps.abs() + _FLOOR_V)
-    centre, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
-    z = (features - centre) / spread
-    sizes = (z.shape[-1], _HIDDEN, 2)
-    layers = []
-    for a, n in pairwise(sizes):
-        matrix = torch.randn(n, a, generator=generator) / a**0.5
-        layers += [matrix.requires_grad_(), torch.zeros(n, requires_grad=True)]
-    with torch.no_grad():
-        layers[3] += torch.quantile(target[:100_000], BOUND_LEVEL, dim=0)
-    optimizer = torch.optim.Adam(layers, lr=_LEARNING_RATE)
-    batch = min(_BATCH, len(z))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
-    for _ in range(iterations):
-        pick = torch.randint(len(z), (batch,), generator=generator)
-        hidden = torch.nn.functional.linear(z[pick], layers[0], layers[1])
-        hidden = hidden * torch.rsqrt(1.0 + hidden * hidden)
-        excess = target[pick] - torch.nn.functional.linear(hidden, layers[2], layers[3])
-        loss = torch.maximum(BOUND_LEVEL * excess, (BOUND_LEVEL - 1.0) * excess).mean()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    first, bias, second, offset = (v.detach().double().numpy() for v in layers)
-    first = first / spread.double().numpy()
-    return {
-        "bound_matrix_0": first,
-        "bound_bias_0": bias - first @ centre.double().numpy(),
-        "bound_matrix_1": second,
-        "bound_bias_1": offset,
-        "bound_factor": np.ones(2),
-    }
+        errors.append(torch.stack(gaps, dim=-1).abs())
+    return _Samples(features=torch.cat(features), error_V=torch.cat(errors))
 
 
-def fit_guard(
-    ops: TorchOperations, spec: SurrogateSpec, b: TrainingBatch, rows: Tensor, seed: int
-) -> dict[str, Array]:
-    """Return the weights of the guard; its range is that of the training samples.
+def _fit_bounds(
+    sets: Sequence[_Samples], config: TrustConfig
+) -> tuple[dict[str, Array], list[Tensor]]:
+    """Return the bound's weights and what it claims for every sample.
 
-    Args:
-        ops: Back end with the trained weights.
-        spec: The surrogate.
-        b: The batch that names the columns.
-        rows: Samples, shape `(sample, column)`.
-        seed: Of the start and the sampling.
+    The loss adds two pinballs of the log error: of the 95 % quantile, and of a third of
+    a far higher one, so that errors beyond `EXCEEDANCE` bounds become rare as well.
     """
+    generator = torch.Generator().manual_seed(config.seed)
+    targets = [torch.log(s.error_V + _LEAST_V) for s in sets]
+    z = sets[0].features
+    network = SmallNetwork(z, (config.n_hidden, 2), generator)
+    first = targets[0][:: max(1, len(z) // 100_000)]
+    network.shift(torch.quantile(first, BOUND_LEVEL, dim=0))
+    share = config.beyond_share
+    shares = [1.0 - share * (len(sets) - 1), *[share] * (len(sets) - 1)]
+
+    def loss() -> Tensor:
+        rows, wanted = [], []
+        for s, target, part in zip(sets, targets, shares, strict=True):
+            n = max(1, round(part * config.batch_size))
+            pick = torch.randint(len(target), (n,), generator=generator)
+            rows.append(s.features[pick])
+            wanted.append(target[pick])
+        excess = torch.cat(wanted) - network(torch.cat(rows))
+        tail = excess - math.log(EXCEEDANCE)
+        return _pinball(excess, BOUND_LEVEL) + _TAIL_WEIGHT * _pinball(
+            tail, _TAIL_LEVEL
+        )
+
+    descend(network, loss, config.iterations)
+    floor_V = torch.tensor(config.floor_V)
+    claimed = [torch.exp(network.everywhere(s.features)) + floor_V for s in sets]
+    ratio = (sets[0].error_V / claimed[0]).numpy()
+    factor = np.quantile(ratio, BOUND_LEVEL, axis=0)
+    weights = {
+        **network.arrays("bound"),
+        "bound_floor": np.array(config.floor_V),
+        "bound_factor": factor.astype(float),
+    }
+    return weights, [c * torch.tensor(factor, dtype=c.dtype) for c in claimed]
+
+
+def _pinball(excess: Tensor, level: float) -> Tensor:
+    return torch.maximum(level * excess, (level - 1.0) * excess).mean()
+
+
+def _fit_risk(
+    sets: Sequence[_Samples], ratios: Sequence[Tensor], config: TrustConfig
+) -> dict[str, Array]:
+    """Return the network that tells where errors pass their bound by far.
+
+    Logistic regression of `ratio > _RISKY`, such samples drawn far more often than they
+    occur; only the order of its values matters, `calibration` sets the threshold.
+    """
+    generator = torch.Generator().manual_seed(config.seed + 2)
+    features, ratio = torch.cat([s.features for s in sets]), torch.cat(list(ratios))
+    network = SmallNetwork(features, (config.n_hidden_risk, 1), generator)
+    risky = torch.nonzero(ratio > _RISKY)[:, 0]
+    usual = torch.nonzero(ratio <= _RISKY)[:, 0]
+    n_risky = round(_HARD_SHARE * config.batch_size)
+
+    def loss() -> Tensor:
+        total = torch.zeros(())
+        for pool, sign, n in (
+            (risky, -1.0, n_risky),
+            (usual, 1.0, config.batch_size - n_risky),
+        ):
+            if len(pool):
+                pick = pool[torch.randint(len(pool), (n,), generator=generator)]
+                value = sign * network(features[pick])
+                total = total + torch.nn.functional.softplus(value).mean()
+        return total
+
+    descend(network, loss, config.iterations)
+    return {**network.arrays("risk"), "risk_range": np.array([0.0, 1.0])}
+
+
+def _fit_guard(features: Tensor, seed: int) -> dict[str, Array]:
+    """Return the mixture of the training states; its range is not calibrated."""
     generator = torch.Generator().manual_seed(seed)
-    pick = torch.randperm(len(rows), generator=generator)[:_SAMPLES]
-    features = features_of(ops, spec, b.at(rows[pick])).double()
-    centre, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
+    pick = torch.randperm(len(features), generator=generator)[:_SAMPLES]
+    chosen = features[pick].double()
+    centre, spread = chosen.mean(dim=0), chosen.std(dim=0) + 1e-6
     weights, means, covariances = fit_mixture(
-        (features - centre) / spread, _COMPONENTS, generator
+        (chosen - centre) / spread, _COMPONENTS, generator
     )
     matrices, offsets, constants = [], [], []
     for weight, mean, covariance in zip(weights, means, covariances, strict=True):
@@ -123,40 +238,3 @@ def fit_guard(
         "guard_constant": torch.stack(constants).numpy(),
         "guard_range": np.array([0.0, 1.0]),
     }
-
-
-def fit_mixture(
-    z: Tensor, n_component: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Fit a Gaussian mixture by expectation maximisation.
-
-    A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39 (1977) 1-38.
-
-    Args:
-        z: Samples, shape `(sample, dimension)`, of spread near 1.
-        n_component: Number of Gaussians.
-        generator: Picks the start.
-
-    Returns:
-        Weights `(n,)`, means `(n, dimension)`, covariances `(n, dimension, dimension)`.
-    """
-    n, d = z.shape
-    floor = _LEAST_SPREAD**2 * torch.eye(d, dtype=z.dtype)
-    means = z[torch.randperm(n, generator=generator)[:n_component]].clone()
-    covariances = torch.eye(d, dtype=z.dtype).repeat(n_component, 1, 1)
-    weights = torch.full((n_component,), 1.0 / n_component, dtype=z.dtype)
-    for _ in range(_ROUNDS):
-        logs = []
-        for weight, mean, covariance in zip(weights, means, covariances, strict=True):
-            root = torch.linalg.cholesky(covariance)
-            gap = torch.linalg.solve_triangular(root, (z - mean).T, upper=False)
-            half = torch.log(torch.diag(root)).sum()
-            logs.append(torch.log(weight) - half - 0.5 * gap.square().sum(dim=0))
-        share = torch.softmax(torch.stack(logs, dim=-1), dim=-1)
-        total = share.sum(dim=0) + 1e-9
-        weights = total / total.sum()
-        means = (share.T @ z) / total[:, None]
-        for k in range(n_component):
-            gap = z - means[k]
-            covariances[k] = (share[:, k, None] * gap).T @ gap / total[k] + floor
-    return weights, means, covariances

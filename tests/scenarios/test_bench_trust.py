@@ -43,11 +43,15 @@ def test_wider_errors_under_shift_miss_the_target():
 
 def test_unflagged_exceedances_miss_the_target():
     usual = [normal_run(k) for k in range(3)]
-    silent = by_id(bench_trust._guard_rows(usual, [normal_run(9, spread=9.0)]))
+    silent = by_id(
+        bench_trust._guard_rows(usual, {"wild": [normal_run(9, spread=9.0)]})
+    )
     assert not silent["trust.guard.flagged"].met
     assert silent["trust.guard.alarms"].value == 0.0
     warned = [normal_run(9, spread=9.0, distance=2.0)]
-    assert by_id(bench_trust._guard_rows(usual, warned))["trust.guard.flagged"].met
+    rows = by_id(bench_trust._guard_rows(usual, {"hot": usual, "wild": warned}))
+    assert rows["trust.guard.flagged"].met
+    assert rows["trust.guard.flagged.hot"].value == 100.0
 
 
 @pytest.mark.slow
@@ -55,5 +59,5 @@ def test_quick_bench_solves_its_runs_and_gives_every_row(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = BenchOptions(is_quick=True)
     rows = bench_trust.rows(lambda _share, _text: None, options)
-    assert len(rows) == 6 + 3 * 4 + 2
+    assert len(rows) == 6 + 5 * 4 + 2 + 5
     assert (tmp_path / "runs/bench/trust/exchangeable/manifest.json").is_file()

@@ -38,6 +38,11 @@ n_deep = 0
 n_pulse = 0
 duration_s = 90
 temperature_minimum_K = 293.15
+[trust]
+n_usual_run = 2
+n_hot_run = 1
+n_wide_run = 0
+n_spread_run = 0
 [training]
 hidden = [8]
 iterations = 30

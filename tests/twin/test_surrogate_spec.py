@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.surrogate import count_features
+from packtwin.twin.surrogate_casadi import CasadiOperations, network_layers
 from packtwin.twin.surrogate_model import cell_model
 from packtwin.twin.surrogate_spec import SPEC_VERSION, load_spec, save_spec
 
@@ -54,7 +56,7 @@ def test_array_that_is_no_spec_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "remedy"),
-    [(1, "install a newer packtwin"), (-1, "train the surrogate again")],
+    [(1, "install a newer packtwin"), (-2, "train the surrogate again")],
 )
 def test_spec_of_another_version_is_refused(synthetic_spec, tmp_path, change, remedy):
     path = tmp_path / "spec.npz"
@@ -67,6 +69,31 @@ def test_spec_of_another_version_is_refused(synthetic_spec, tmp_path, change, re
     np.savez(path, **arrays)
     with pytest.raises(InterfaceError, match=remedy):
         load_spec(path)
+
+
+def test_spec_of_version_2_is_read_and_claims_what_it_did(synthetic_spec, tmp_path):
+    """Neither floor nor risk: the bound is the factor times the exponential."""
+    old = {
+        k: v
+        for k, v in synthetic_spec.weights.items()
+        if k != "bound_floor" and not k.startswith("risk_")
+    }
+    path = tmp_path / "spec.npz"
+    save_spec(replace(synthetic_spec, weights=old), path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    header["version"] = 2
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(path, **arrays)
+    read = load_spec(path)
+    z = np.random.default_rng(0).normal(size=count_features(read.n_mode))
+    (first, bias), (second, offset) = network_layers(old, "bound")
+    hidden = first @ z + bias
+    hidden = hidden / np.sqrt(1.0 + hidden**2)
+    want = old["bound_factor"] * np.exp(second @ hidden + offset)
+    got = CasadiOperations(read.weights).bounds(list(z))
+    np.testing.assert_allclose([float(v) for v in got], want, rtol=1e-13)
 
 
 def test_weights_of_other_equations_are_refused(synthetic_spec):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from packtwin.twin import training_regression
 from packtwin.twin.certificate import certify, run_errors
 from packtwin.twin.certificate_target import CertificateTargets
 from packtwin.twin.errors import CertificateError, TrainingError
@@ -65,8 +66,33 @@ def test_same_seed_gives_the_same_weights(synthetic_spec, runs):
 
 
 def test_divergence_is_told_with_iteration_and_loss(synthetic_spec, runs):
-    with pytest.raises(TrainingError, match=r"diverged at iteration \d+ \(loss nan"):
+    with pytest.raises(
+        TrainingError, match=r"diverged at iteration \d+ \(loss nan"
+    ) as caught:
         train(synthetic_spec, runs[:3], learning_rate=1e38)
+    assert caught.value.iteration > 0
+    assert np.isnan(caught.value.loss)
+
+
+def test_divergence_keeps_the_best_weights_until_then(
+    synthetic_spec, runs, monkeypatch
+):
+    """The loss turns NaN after the first look at the runs kept aside."""
+    count, physics_loss = [0], training_regression.physics_loss
+
+    def poisoned(out, known):
+        count[0] += 1
+        return physics_loss(out, known) * (np.nan if count[0] > 520 else 1.0)
+
+    monkeypatch.setattr(training_regression, "physics_loss", poisoned)
+    with pytest.raises(TrainingError, match="iteration 520") as caught:
+        train(synthetic_spec, runs, iterations=600, validation_share=0.34)
+    monkeypatch.undo()
+    kept = caught.value.last_good
+    assert kept.provenance["diverged_at"] == 520
+    start = train(synthetic_spec, runs, iterations=1, rollout_iterations=0)
+    rms = [run_errors(spec, runs[5:])[0][0].rms["voltage_V"] for spec in (start, kept)]
+    assert rms[1] < 0.25 * rms[0]
 
 
 def test_the_gradient_of_the_physics_residual_is_balanced(synthetic_spec, runs):
