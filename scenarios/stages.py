@@ -104,7 +104,8 @@ class ScenarioStages:
             progress((k + 0.1) / len(plans), f"compiling {name}.fmu")
             made = make()
             path = folder / "fmu" / f"{name}.fmu"
-            outputs.append(made.export(path))
+            # Derivatives would triple the time of this stage, and nobody asks for them.
+            outputs.append(made.export(path, has_derivatives=False))
         path = folder / "certificate.json"
         write_text(path, json.dumps(spec.certificate, indent=1) + "\n")
         return [*outputs, path]
