@@ -67,6 +67,7 @@ def documentation_page(
         "identifier": subject.name,
         "description": account.description,
         "fmi_major": fmi_version[0],
+        "is_stepping": "cs" in kinds,
         "facts": (
             (
                 "Standard",
