@@ -65,7 +65,7 @@ def test_energy_of_the_pack_balances(pack, synthetic_spec):
         electrical += y["power_W"]
         away += y["heat_cell_to_coolant_W"]
         throughput += abs(y["power_W"])
-    memory = bench.component.save()
+    memory, *_ = bench.component.save()
     n = len(cell_step_map(synthetic_spec).memory)
     heat = memory[n - 1 : 3 * n : n]
     stored = LAYOUT.n_parallel * (94 * heat[0] + heat[1] + heat[2])
