@@ -13,6 +13,7 @@ from packtwin.twin.errors import FmuError
 
 __all__ = [
     "binary_members",
+    "intermediate_references",
     "mean_output_names",
     "provides_directional_derivatives",
     "read_description",
@@ -61,6 +62,21 @@ def provides_directional_derivatives(root: ET.Element, element: str) -> bool:
         return False
     names = ("providesDirectionalDerivatives", "providesDirectionalDerivative")
     return any(found.get(name) in ("true", "1") for name in names)
+
+
+def intermediate_references(root: ET.Element) -> frozenset[int]:
+    """Return the value references of variables that FMI 3.0 sets inside a step.
+
+    FMPy does not read the attribute; none where the FMU has no intermediate update.
+    """
+    kind = root.find("./CoSimulation")
+    if kind is None or kind.get("providesIntermediateUpdate") not in ("true", "1"):
+        return frozenset()
+    return frozenset(
+        int(variable.get("valueReference", "-1"))
+        for variable in root.findall("./ModelVariables/*")
+        if variable.get("intermediateUpdate") in ("true", "1")
+    )
 
 
 def binary_members(path: Path) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from packtwin.fmu.description import intermediate_references
 from packtwin.fmu.file import FmuFile
 from packtwin.fmu.mapped_interface import Kind
 from packtwin.fmu.stepping import SmoothInputs
@@ -46,8 +47,7 @@ def smooth_inputs(
 def _order(file: FmuFile, kind: Kind, inputs: Sequence[MappedVariable]) -> int:
     if kind == "model-exchange":
         return _HIGHEST_ORDER
-    flags = file.description.coSimulation
     if file.dialect.version == "2.0":
-        return 1 if flags.canInterpolateInputs else 0
-    is_marked = all(m.is_smooth for m in inputs)
-    return _HIGHEST_ORDER if flags.providesIntermediateUpdate and is_marked else 0
+        return 1 if file.description.coSimulation.canInterpolateInputs else 0
+    marked = intermediate_references(file.root)
+    return _HIGHEST_ORDER if all(m.reference in marked for m in inputs) else 0

@@ -37,7 +37,6 @@ class MappedVariable:
         factor: From the FMU's unit to ours.
         offset: From the FMU's unit to ours.
         size: Elements of the array that it belongs to; 1 for a scalar.
-        is_smooth: Whether it may be set inside a step (FMI 3.0 intermediate update).
     """
 
     variable: Variable
@@ -47,7 +46,6 @@ class MappedVariable:
     factor: float = 1.0
     offset: float = 0.0
     size: int = 1
-    is_smooth: bool = False
 
 
 def fmu_units(description: Any) -> dict[str, Unit]:
@@ -116,7 +114,6 @@ def map_variable(
                 factor=factor,
                 offset=offset,
                 size=size,
-                is_smooth=scalar.intermediateUpdate,
             )
         )
     return tuple(mapped)
