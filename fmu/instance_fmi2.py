@@ -127,7 +127,7 @@ class Fmi2Stepping(AbstractStepping):
         start_s: float,
         write: Callable[[Vector], None],
     ) -> None:
-        slopes = np.ascontiguousarray(rows[1:, smooth.positions] * smooth.factors)
+        slopes = np.ascontiguousarray(rows[1:, smooth.positions] / smooth.factors)
         order, count = slopes.shape
         references = (ctypes.c_uint * slopes.size)(*(smooth.references * order))
         orders = np.repeat(np.arange(1, order + 1, dtype=np.int32), count)

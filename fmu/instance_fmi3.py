@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from packtwin.fmu.dialect import FMI3, Dialect
 from packtwin.fmu.instance import MAX_EVENT_ITERATIONS, AbstractInstance
+from packtwin.fmu.intermediate_update import IntermediateUpdate
 from packtwin.fmu.stepping import AbstractStepping, SmoothInputs, Vector
-from packtwin.twin.input_polynomial import value_at
 
 __all__ = [
     "Fmi3Stepping",
@@ -29,17 +29,8 @@ _NEEDED = (
     "fmi3ExitInitializationMode",
     "fmi3DoStep",
 )
-_IntermediateUpdate = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_double,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.POINTER(ctypes.c_bool),
-    ctypes.POINTER(ctypes.c_double),
-)
+_WARNING = 1
+_SETTER = "fmi3SetFloat64"
 
 
 def enter_initialization(instance: AbstractInstance, time_s: float) -> None:
@@ -66,17 +57,6 @@ def update_discrete_states(instance: AbstractInstance) -> tuple[bool, float]:
 
 
 @final
-class _Update:
-    """What an FMU's intermediate update does now; apart, so that it keeps no cycle."""
-
-    __slots__ = ("error", "write_at")
-
-    def __init__(self) -> None:
-        self.write_at: Callable[[float], None] | None = None
-        self.error: Exception | None = None
-
-
-@final
 class Fmi3Stepping(AbstractStepping):
     """An FMI 3.0 instance for co-simulation.
 
@@ -90,20 +70,21 @@ class Fmi3Stepping(AbstractStepping):
         self,
         library: Path,
         *,
+        smooth: SmoothInputs,
         has_event_mode: bool = False,
-        intermediate: Sequence[int] = (),
         **where: Any,
     ) -> None:
         """Load and instantiate; see `AbstractInstance`.
 
         Args:
             library: The shared library.
+            smooth: The inputs that may be set inside a step.
             has_event_mode: Whether the FMU has one.
-            intermediate: References of the inputs that may be set inside a step.
             where: `token`, `name`, `resources`, `path`.
         """
         self.has_event_mode = has_event_mode
-        self._intermediate = tuple(intermediate)
+        self._update = IntermediateUpdate(smooth)
+        self._intermediate = smooth.references if smooth.order else ()
         super().__init__(library, **where)
 
     @override
@@ -117,22 +98,13 @@ class Fmi3Stepping(AbstractStepping):
         self._pointers = (*map(ctypes.byref, self._flags), ctypes.byref(self._reached))
         self._no_rewind = ctypes.c_bool(False)
         self._do_step = self._library.fmi3DoStep
-        update = self._update = _Update()
-
-        def intermediate_update(
-            _environment: Any, time_s: float, is_set_requested: bool, *_rest: Any
-        ) -> None:
-            if is_set_requested and update.write_at is not None:
-                try:
-                    update.write_at(time_s)
-                except Exception as error:  # must not cross C; raised after the step
-                    update.error = error
-
-        self._callback = _IntermediateUpdate(intermediate_update)
         address = self._try_instantiate(name, token, resources)
         if not address and self.has_event_mode:  # some promise one and have none
             self.has_event_mode = False
             address = self._try_instantiate(name, token, resources)
+        if address and self._intermediate:
+            handle = ctypes.c_void_p(address)
+            self._update.attach(handle, self.function(_SETTER))
         return address
 
     def _try_instantiate(self, name: str, token: str, resources: Path) -> int | None:
@@ -149,16 +121,16 @@ class Fmi3Stepping(AbstractStepping):
             ctypes.c_bool(self.has_event_mode),
             (ctypes.c_uint * count)(*self._intermediate),
             ctypes.c_size_t(count),
-            None,
+            self._update.environment,
             self.log.log_message,
-            self._callback,
+            self._update.callback,
         )
         return address
 
     @override
     def begin(self, time_s: float) -> None:
         enter_initialization(self, time_s)
-        self._update.write_at = None
+        self._update.hold()
 
     @override
     def finish(self) -> None:
@@ -176,10 +148,6 @@ class Fmi3Stepping(AbstractStepping):
         event, end, early = self._flags
         self.has_event, self.wants_end = event.value, end.value
         self.is_early, self.reached_s = early.value, self._reached.value
-        error = self._update.error
-        if error is not None:
-            self._update.error = None
-            raise error
         return status
 
     @override
@@ -203,14 +171,13 @@ class Fmi3Stepping(AbstractStepping):
         start_s: float,
         write: Callable[[Vector], None],
     ) -> None:
-        def write_at(time_s: float) -> None:
-            write(value_at(list(rows), time_s - start_s))
-
-        self._update.write_at = write_at
+        self._update.follow(rows, start_s)
 
     @override
     def hold_inputs(self) -> None:
-        self._update.write_at = None
+        status = self._update.hold()
+        if status > _WARNING:
+            raise self.call_error(_SETTER, status)
 
     @override
     def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.channel import Channel
+from packtwin.fmu.native_library import address_of, native_function
 from packtwin.fmu.stepping import AbstractStepping
 from packtwin.twin.component import StepReport
-from packtwin.twin.library_cache import cached_library
 from packtwin.twin.native_step import NativeStep
 
 __all__ = ["fmu_step"]
@@ -80,7 +77,7 @@ def fmu_step(
     kept += [c.layout for group in channels for c in group]
     fmu = _Fmu(
         instance=instance.handle,
-        do_step=_address(instance.function(f"{prefix}DoStep")),
+        do_step=address_of(instance.function(f"{prefix}DoStep")),
         version=int(instance.dialect.version[0]),
         no_rewind=0,
         n_set=len(channels[0]),
@@ -107,7 +104,7 @@ def fmu_step(
         return report
 
     return NativeStep(
-        function=_library_step(),
+        function=native_function("pt_fmu_step"),
         self=ctypes.addressof(fmu),
         resume=resume,
         kept=(fmu, *kept),
@@ -120,7 +117,7 @@ def _structures(
     made = (_Channel * len(channels))()
     for structure, channel in zip(made, channels, strict=True):
         places = channel.layout
-        structure.function = _address(instance.function(channel.name))
+        structure.function = address_of(instance.function(channel.name))
         structure.references = ctypes.addressof(channel.references)
         structure.n_reference = len(channel.references)
         structure.n = len(channel.buffer)
@@ -137,15 +134,3 @@ def _type_code(dtype: np.dtype[Any]) -> int:
     if dtype.kind in "f?b":
         return ord(dtype.char if dtype.kind == "f" else "?")
     return -dtype.itemsize if dtype.kind == "u" else dtype.itemsize
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-@cache
-def _library_step() -> int:
-    folder = resources.files("packtwin.fmu.c_sources")
-    text = (folder / "fmu_step.c").read_text(encoding="utf-8")
-    library: Path = cached_library("packtwin_fmu_step", text)
-    return _address(ctypes.CDLL(str(library)).pt_fmu_step)

@@ -55,7 +55,7 @@ def open_stepping(
         return Fmi2Stepping(library, **where)
     return Fmi3Stepping(
         library,
+        smooth=smooth,
         has_event_mode=bool(flags.hasEventMode),
-        intermediate=smooth.references if smooth.order else (),
         **where,
     )

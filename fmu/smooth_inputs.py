@@ -38,7 +38,8 @@ def smooth_inputs(
     order = _order(file, kind, inputs) if is_complete else 0
     return SmoothInputs(
         references=tuple(inputs[i].reference for i in places),
-        factors=np.array([1.0 / inputs[i].factor for i in places]),
+        factors=np.array([inputs[i].factor for i in places]),
+        offsets=np.array([inputs[i].offset for i in places]),
         positions=np.array(places, dtype=np.intp),
         order=order,
     )

@@ -25,13 +25,15 @@ class SmoothInputs:
 
     Attributes:
         references: Value references of scalar, real, continuous inputs.
-        factors: From our units to the FMU's.
+        factors: From the FMU's units to ours.
+        offsets: From the FMU's units to ours.
         positions: Where they are among the component's inputs.
         order: Highest time derivative that the FMU takes; 0 if it takes none.
     """
 
     references: tuple[int, ...]
     factors: Vector
+    offsets: Vector
     positions: NDArray[np.intp]
     order: int
 

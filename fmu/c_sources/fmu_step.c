@@ -123,3 +123,39 @@ PT_API int pt_fmu_step(void *self, pt_tick tick, pt_tick end, const double *u, d
   }
   return DONE;
 }
+
+/* Inputs that follow polynomials inside a step of FMI 3.0. */
+typedef struct {
+  void *instance;
+  pt_function set;
+  const unsigned *references;
+  size_t n;
+  double *buffer;
+  const double *factors, *offsets; /* from the FMU's units to ours */
+  const double *rows;              /* time derivatives 0, 1, ... in our units */
+  double start;
+  int n_rows; /* none: the inputs are held */
+  int status; /* the worst so far */
+} pt_smooth;
+
+PT_API void pt_fmu_update(void *environment, double t, bool sets, bool gets, bool done,
+                          bool may_return, bool *returns, double *return_time) {
+  pt_smooth *s = (pt_smooth *)environment;
+  size_t k;
+  int i, status;
+  (void)gets;
+  (void)done;
+  (void)may_return;
+  (void)returns;
+  (void)return_time;
+  if (!sets || s->n_rows == 0) return;
+  for (k = 0; k < s->n; ++k) {
+    double value = s->rows[(size_t)(s->n_rows - 1) * s->n + k];
+    for (i = s->n_rows - 1; i > 0; --i) {
+      value = s->rows[(size_t)(i - 1) * s->n + k] + (t - s->start) / i * value;
+    }
+    s->buffer[k] = (value - s->offsets[k]) / s->factors[k];
+  }
+  status = ((set3)s->set)(s->instance, s->references, s->n, s->buffer, s->n);
+  if (status > s->status) s->status = status;
+}

@@ -10,9 +10,11 @@ import casadi as ca
 import numpy as np
 import pytest
 
+from packtwin.fmu import intermediate_update
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
 from packtwin.twin.component import StepMapComponent, ticks
+from packtwin.twin.errors import CompilerError
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.step_map import StepMap, StepStatus
@@ -146,3 +148,16 @@ def test_model_exchange_rewinds(folder: Path, version: int) -> None:
     component.restore(saved)
     np.testing.assert_array_equal(component.step(H, 2 * H, ROWS[1]).outputs, first)
     component.close()
+
+
+def test_python_updates_inputs_as_c_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_c = outputs_of(FmuComponent(folder / "lag3.fmu"), ROWS)
+
+    def refuse(name: str) -> int:
+        msg = f"No C compiler for `{name}`; install one."
+        raise CompilerError(msg)
+
+    monkeypatch.setattr(intermediate_update, "native_function", refuse)
+    assert outputs_of(FmuComponent(folder / "lag3.fmu"), ROWS) == in_c
