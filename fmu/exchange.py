@@ -35,7 +35,11 @@ class AbstractExchange(AbstractStepping):
     has_event_mode = True
 
     def __init__(
-        self, library: Path, *, relative_tolerance: float = 1e-8, **where: Any
+        self,
+        library: Path | ctypes.CDLL,
+        *,
+        relative_tolerance: float = 1e-8,
+        **where: Any,
     ) -> None:
         """Load and instantiate; see `AbstractInstance`.
 

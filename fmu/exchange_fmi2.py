@@ -40,7 +40,12 @@ class Fmi2Exchange(AbstractExchange):
     derivatives_name: ClassVar[str] = "GetDerivatives"
 
     def __init__(
-        self, library: Path, *, state_count: int, indicator_count: int, **options: Any
+        self,
+        library: Path | ctypes.CDLL,
+        *,
+        state_count: int,
+        indicator_count: int,
+        **options: Any,
     ) -> None:
         """Load and instantiate; see `AbstractExchange`.
 

@@ -29,7 +29,7 @@ class Fmi3Exchange(AbstractExchange):
         address: int | None = function(
             name.encode(),
             token.encode(),
-            f"{resources.resolve()}/".encode(),
+            f"{resources.absolute()}/".encode(),
             ctypes.c_bool(False),
             ctypes.c_bool(False),
             None,

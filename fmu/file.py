@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 import weakref
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, final
 
 from packtwin.fmu.description import mean_output_names, read_description, read_root
 from packtwin.fmu.dialect import Dialect
+from packtwin.fmu.instance import load_library, unload_library
 from packtwin.fmu.mapped_interface import (
     MappedInterface,
     dialect_of,
@@ -53,7 +53,7 @@ class FmuFile:
         self.description: Any = read_description(self.path, self.root)
         self.dialect: Dialect = dialect_of(self.description, self.path)
         self._extract_dir = extract_dir
-        self._libraries: dict[str, Path] = {}
+        self._libraries: dict[str, ctypes.CDLL] = {}
         self._interfaces: dict[Any, MappedInterface] = {}
         self._folder: Path | None = None
         self._resources = ExitStack()
@@ -64,27 +64,21 @@ class FmuFile:
         """What ties description and binary together."""
         return str(self.description.instantiationToken)
 
-    def library(self, identifier: str) -> Path:
-        """Return the extracted binary of a model identifier for this machine.
+    def library(self, identifier: str) -> ctypes.CDLL:
+        """Return the loaded binary of a model identifier for this machine.
 
         It stays loaded until `close`, so that loading it again costs next to nothing.
 
         Raises:
-            FmuError: There is none.
+            FmuError: There is none, or it cannot be loaded.
         """
-        path = self._libraries.get(identifier)
-        if path is None:
+        library = self._libraries.get(identifier)
+        if library is None:
             path = self.folder() / find_library(self.path, identifier)
-            self._keep_loaded(path)
-            self._libraries[identifier] = path
-        return path
-
-    def _keep_loaded(self, path: Path) -> None:
-        try:
-            handle = ctypes.CDLL(str(path))._handle  # noqa: SLF001 (no other way)
-        except OSError:
-            return  # said where it is instantiated
-        self._resources.callback(_ctypes.dlclose, handle)
+            library = load_library(path, self.path)
+            self._resources.callback(unload_library, library)
+            self._libraries[identifier] = library
+        return library
 
     def interface(
         self, parameters: Mapping[str, float], names: Mapping[str, str]
@@ -102,14 +96,11 @@ class FmuFile:
         return self._interfaces[key]
 
     def folder(self) -> Path:
-        """Return the folder of the extracted FMU."""
+        """Return the folder of the extracted FMU, an absolute path."""
         if self._folder is None:
-            self._folder = unpack(self.path, self._extract_dir, self._resources)
+            folder = unpack(self.path, self._extract_dir, self._resources)
+            self._folder = folder.resolve()
         return self._folder
-
-    def resources_folder(self) -> Path:
-        """Return the folder that its instances are told of."""
-        return (self.folder() / "resources").resolve()
 
     def close(self) -> None:
         """Free libraries and the temporary folder; idempotent, and reopened if used."""

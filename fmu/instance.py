@@ -22,7 +22,13 @@ from packtwin.fmu.dialect import Dialect
 from packtwin.fmu.log_book import LogBook
 from packtwin.twin.errors import FmuCallError, FmuError
 
-__all__ = ["MAX_EVENT_ITERATIONS", "AbstractInstance", "SavedState"]
+__all__ = [
+    "MAX_EVENT_ITERATIONS",
+    "AbstractInstance",
+    "SavedState",
+    "load_library",
+    "unload_library",
+]
 
 MAX_EVENT_ITERATIONS = 1000
 """Updates of discrete states at one event before an FMU is given up."""
@@ -56,12 +62,18 @@ class AbstractInstance(ABC):
     dialect: ClassVar[Dialect]
 
     def __init__(
-        self, library: Path, *, token: str, name: str, resources: Path, path: Path
+        self,
+        library: Path | ctypes.CDLL,
+        *,
+        token: str,
+        name: str,
+        resources: Path,
+        path: Path,
     ) -> None:
         """Load the library and instantiate; free both again if that fails.
 
         Args:
-            library: The shared library.
+            library: The shared library; one that is loaded is loaded once more.
             token: The guid or instantiation token of the model description.
             name: Instance name.
             resources: The folder `resources/` of the extracted FMU.
@@ -74,7 +86,7 @@ class AbstractInstance(ABC):
         with ExitStack() as stack:
             # Undone in reverse: the log outlives the instance, which may write to it.
             stack.callback(self.log.clear)
-            self._library = _load(library, path)
+            self._library = load_library(library, path)
             stack.callback(_unload, self._library, self._life)
             missing = [f for f in self._needed() if self.function(f) is None]
             if missing:
@@ -281,10 +293,23 @@ def _free(
 
 def _unload(library: ctypes.CDLL, life: _Life) -> None:
     if not life.is_fatal:
-        _ctypes.dlclose(library._handle)  # noqa: SLF001 (ctypes has no other way)
+        unload_library(library)
 
 
-def _load(library: Path, path: Path) -> ctypes.CDLL:
+def unload_library(library: ctypes.CDLL) -> None:
+    """Undo one `load_library`."""
+    _ctypes.dlclose(library._handle)  # noqa: SLF001 (ctypes has no other way)
+
+
+def load_library(library: Path | ctypes.CDLL, path: Path) -> ctypes.CDLL:
+    """Load a shared library, or count one more use of a loaded one.
+
+    Raises:
+        FmuError: It cannot be loaded; says why.
+    """
+    if isinstance(library, ctypes.CDLL):
+        _ctypes.dlopen(library._name, ctypes.DEFAULT_MODE)  # noqa: SLF001
+        return library
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:

@@ -50,7 +50,7 @@ def instantiate(
         name.encode(),
         kind,
         token.encode(),
-        resources.resolve().as_uri().encode(),
+        resources.absolute().as_uri().encode(),
         ctypes.byref(instance.log.callbacks),
         0,
         0,

@@ -68,7 +68,7 @@ class Fmi3Stepping(AbstractStepping):
 
     def __init__(
         self,
-        library: Path,
+        library: Path | ctypes.CDLL,
         *,
         smooth: SmoothInputs,
         has_event_mode: bool = False,
@@ -114,7 +114,7 @@ class Fmi3Stepping(AbstractStepping):
         address: int | None = instantiate(
             name.encode(),
             token.encode(),
-            f"{resources.resolve()}/".encode(),
+            f"{resources.absolute()}/".encode(),
             ctypes.c_bool(False),
             ctypes.c_bool(False),
             ctypes.c_bool(self.has_event_mode),

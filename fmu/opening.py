@@ -36,7 +36,7 @@ def open_stepping(
     where: dict[str, Any] = {
         "token": file.token,
         "name": name,
-        "resources": file.resources_folder(),
+        "resources": file.folder() / "resources",
         "path": file.path,
     }
     is_fmi2 = file.dialect.version == "2.0"
