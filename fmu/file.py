@@ -11,7 +11,7 @@ from typing import Any, final
 
 from packtwin.fmu.description import mean_output_names, read_description, read_root
 from packtwin.fmu.dialect import Dialect
-from packtwin.fmu.instance import load_library, unload_library
+from packtwin.fmu.library import load_library, unload_library
 from packtwin.fmu.mapped_interface import (
     MappedInterface,
     dialect_of,

@@ -6,7 +6,6 @@ microsecond, where a wrapper that converts its arguments costs several.
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 import weakref
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.dialect import Dialect
+from packtwin.fmu.library import load_library, unload_library
 from packtwin.fmu.log_book import LogBook
 from packtwin.twin.errors import FmuCallError, FmuError
 
@@ -26,8 +26,6 @@ __all__ = [
     "MAX_EVENT_ITERATIONS",
     "AbstractInstance",
     "SavedState",
-    "load_library",
-    "unload_library",
 ]
 
 MAX_EVENT_ITERATIONS = 1000
@@ -294,27 +292,3 @@ def _free(
 def _unload(library: ctypes.CDLL, life: _Life) -> None:
     if not life.is_fatal:
         unload_library(library)
-
-
-def unload_library(library: ctypes.CDLL) -> None:
-    """Undo one `load_library`."""
-    _ctypes.dlclose(library._handle)  # noqa: SLF001 (ctypes has no other way)
-
-
-def load_library(library: Path | ctypes.CDLL, path: Path) -> ctypes.CDLL:
-    """Load a shared library, or count one more use of a loaded one.
-
-    Raises:
-        FmuError: It cannot be loaded; says why.
-    """
-    if isinstance(library, ctypes.CDLL):
-        _ctypes.dlopen(library._name, ctypes.DEFAULT_MODE)  # noqa: SLF001
-        return library
-    try:
-        return ctypes.CDLL(str(library))
-    except OSError as error:
-        msg = (
-            f"The binary `{library.name}` of `{path}` cannot be loaded: {error}. "
-            "Install what it needs, or use an FMU made for this system."
-        )
-        raise FmuError(msg) from error
