@@ -46,6 +46,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
     resources: Mapping[str, str | bytes] | None = None,
     experiment: Experiment | None = _EXPERIMENT,
     has_derivatives: bool = True,
+    has_arrays: bool = True,
     compiler: Compiler | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -67,6 +68,8 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         resources: Files by their path under `resources/`.
         experiment: The run whose results the FMU carries; None for none.
         has_derivatives: Whether steps have exact derivatives, where there are any.
+        has_arrays: Whether FMI 3.0 joins neighbours numbered 1..n into vectors, which
+            some importers (CasADi) do not read.
             Without them a large FMU is smaller and compiles faster.
         compiler: The compiler for `host`; found on this machine by default.
         progress: Called with the fraction done and what is being done.
@@ -91,6 +94,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         fmi_version=fmi_version,
         kinds=kinds,
         has_derivatives=has_derivatives,
+        has_arrays=has_arrays,
     )
     lacking: CompilerError | None = None
     try:
