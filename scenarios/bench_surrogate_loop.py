@@ -79,10 +79,12 @@ class CLoop(Generic[Code]):
         self.step_map = step_map
         code, ports = step_map.c_code(), step_map.interface
         loop = _LOOP.format(
-            name=code.name, n_u=len(ports.inputs), n_y=len(ports.outputs)
+            name=code.name,
+            n_u=len(ports.inputs) * (code.input_order + 1),
+            n_y=len(ports.outputs),
         )
         text = _CLOCK + code.source + loop
-        self._n_memory = code.n_memory
+        self._n_memory, self._input_order = code.n_memory, code.input_order
         path = cached_library(f"{step_map.name}_loop", text)
         self._library = ctypes.CDLL(str(path))
         self._library.loop_space_size.restype = ctypes.c_size_t
@@ -112,8 +114,7 @@ class CLoop(Generic[Code]):
         """
         new = np.array(memory, dtype=np.float64)
         y = np.zeros(len(self.step_map.interface.outputs))
-        u, p = (np.ascontiguousarray(a, dtype=np.float64) for a in (u, p))
-        n = len(u)
+        u, p, n = self._held(u), np.ascontiguousarray(p, dtype=np.float64), len(u)
         done = self._library.loop_run(
             n, ctypes.c_double(h), *map(_pointer, (u, p, new, y)), self._at
         )
@@ -137,7 +138,7 @@ class CLoop(Generic[Code]):
         new, n = np.array(memory, dtype=np.float64), len(u)
         y = np.zeros((n, len(self.step_map.interface.outputs)))
         took_s = np.zeros(n)
-        u, p = (np.ascontiguousarray(a, dtype=np.float64) for a in (u, p))
+        u, p = self._held(u), np.ascontiguousarray(p, dtype=np.float64)
         done = self._library.loop_trace(
             n,
             ctypes.c_double(t),
@@ -156,6 +157,11 @@ class CLoop(Generic[Code]):
             self.run(memory, u, p)
             costs.append((time.thread_time() - began) / len(u))
         return float(np.median(costs))
+
+    def _held(self, u: Vector) -> Vector:
+        """Return constant inputs as the C code takes them: their derivatives are 0."""
+        rows: Vector = np.pad(u, ((0, 0), (0, self._input_order * u.shape[1])))
+        return np.ascontiguousarray(rows, dtype=np.float64)
 
     @property
     def _at(self) -> ctypes.c_void_p:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from packtwin.scenarios.bench_surrogate_loop import CLoop
 from packtwin.twin.errors import StepError
+from packtwin.twin.implicit import implicit_source
 from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
+from tests.twin.implicit_models import circuit, compiled
 
 pytestmark = pytest.mark.fmu
 
@@ -74,3 +78,20 @@ def test_torch_casadi_and_c_agree(loop: CLoop, synthetic_spec: SurrogateSpec) ->
     gaps = runtime_gaps(loop, synthetic_spec, 200)
     assert set(gaps) == {"torch_casadi", "c_casadi"}
     assert max(gaps.values()) <= 1e-12
+
+
+def test_inputs_of_an_implicit_step_map_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKTWIN_CACHE", str(tmp_path))
+    model = circuit()
+    loop, reference = CLoop(implicit_source(model)), compiled(model)
+    _, p = model.start_vectors()
+    n_u = len(model.interface.inputs)
+    u = np.random.default_rng(0).uniform(0.5, 1.5, (40, n_u))
+    memory, y = loop.start(u[0], p)
+    got, got_y, _ = loop.trace(memory, u, p)
+    for k, row in enumerate(u):
+        memory, y, _ = reference.advance(memory, float(k), 1.0, row, p)
+        np.testing.assert_array_equal(got_y[k], y)
+    np.testing.assert_array_equal(got, memory)
