@@ -6,6 +6,7 @@ one run of every batch.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from functools import lru_cache
@@ -37,7 +38,10 @@ TRUTH_RELATIVE_TOLERANCE = 1e-5
 TRUTH_ABSOLUTE_TOLERANCE = 1e-6
 
 
-@lru_cache(maxsize=8)
+# CasADi must not build functions in two threads at once.
+_BUILDING = threading.Lock()
+
+
 def cell_stepper(cell: Cell, parameters: tuple[str, ...] = ()) -> CompiledStepMap:
     """Return the compiled DFN of `cell`: seconds, more when it is not in the cache.
 
@@ -49,6 +53,12 @@ def cell_stepper(cell: Cell, parameters: tuple[str, ...] = ()) -> CompiledStepMa
         CompilerError: there is no working C compiler.
         ModelError: PyBaMM cannot build the model.
     """
+    with _BUILDING:
+        return _built_stepper(cell, parameters)
+
+
+@lru_cache(maxsize=8)
+def _built_stepper(cell: Cell, parameters: tuple[str, ...]) -> CompiledStepMap:
     physics = replace(physics_of_cell(cell), parameters=parameters)
     return integrate_implicitly(physics_model(physics))
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from packtwin.pybamm_models import stepping
 from packtwin.pybamm_models.cells import Cell
 from packtwin.pybamm_models.request import Request
 from packtwin.pybamm_models.stepping import replay
+from packtwin.twin.compiled import CompiledStepMap
 from packtwin.twin.errors import ModelError, ScenarioError
 
 
@@ -84,3 +88,24 @@ def test_bad_request_names_itself(change: dict[str, np.ndarray]) -> None:
     )
     with pytest.raises(ScenarioError, match="`good`"):
         replace(good, **change)
+
+
+def test_threads_that_ask_at_once_share_one_stepper(
+    coarse: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # CasADi crashes when two threads build functions.
+    stepper, at_once = stepping.cell_stepper(coarse), []
+
+    def build(_model: object) -> CompiledStepMap:
+        at_once.append(1)
+        time.sleep(0.02)
+        assert at_once == [1]
+        at_once.pop()
+        return stepper
+
+    monkeypatch.setattr(stepping, "physics_model", lambda _physics: None)
+    monkeypatch.setattr(stepping, "integrate_implicitly", build)
+    cells = [replace(coarse, name=f"cell_{k % 2}") for k in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(stepping.cell_stepper, cells))
+    assert set(map(id, made)) == {id(stepper)}
