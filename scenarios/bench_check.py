@@ -57,7 +57,9 @@ def rows(progress: Progress) -> list[BenchRow]:
         alarms = sum(len(check_fmu(path).problems) for path in (good, layer))
         duration_s = (time.perf_counter() - begin) / 2.0
         found = [
-            at_most("check.false_alarms", "problems of good FMUs", alarms, "", 0),
+            at_most(
+                "check.false_alarms", "problems of good FMUs", float(alarms), "", 0.0
+            ),
             at_most("check.time_s", "check of a good FMU", duration_s, "s", 60.0),
         ]
         found += _own_rows(static, running)
@@ -73,8 +75,8 @@ def rows(progress: Progress) -> list[BenchRow]:
 
 def _own_rows(static: list[Mutant], running: list[Mutant]) -> Iterator[BenchRow]:
     for key, what, mutants, least, is_run in (
-        ("check.static", "static mutants found by their rule", static, 16, False),
-        ("check.run", "run-time mutants found by their rule", running, 19, True),
+        ("check.static", "static mutants found by their rule", static, 16.0, False),
+        ("check.run", "run-time mutants found by their rule", running, 19.0, True),
     ):
         missed = []
         for name, rules, path in mutants:
@@ -86,7 +88,7 @@ def _own_rows(static: list[Mutant], running: list[Mutant]) -> Iterator[BenchRow]
         shown = f"{what}, of {len(mutants)}"
         if missed:
             shown += f" (missed: {'; '.join(missed)})"
-        yield at_least(key, shown, len(mutants) - len(missed), "", least)
+        yield at_least(key, shown, float(len(mutants) - len(missed)), "", least)
 
 
 def _peer_rows(

@@ -217,7 +217,7 @@ def _accuracy(progress: Progress, bench: Any) -> list[BenchRow]:
     if not found:
         return [not_measured("handover", "no run was long enough for a hand-over")]
     what = "steps and lifts refused where the truth goes on"
-    refused = at_most("handover.refused", what, bench.n_refused, "1", 0.0)
+    refused = at_most("handover.refused", what, float(bench.n_refused), "1", 0.0)
     result = [*handover_rows(found), refused]
     if squares:
         alone_mV, own_mV = 1e3 * np.sqrt(np.concatenate(squares).mean(axis=0))
