@@ -185,6 +185,20 @@ class AbstractStepper(ABC):
         u = self.values[slot.indices % len(self.values)]
         return u if slot.factors is None else u * slot.factors + slot.offsets
 
+    @property
+    def has_events(self) -> bool:
+        """Whether a component may have events."""
+        return any(slot.has_events for slot in self._slots)
+
+    def take_events(self) -> list[tuple[int, str]]:
+        """Return when and where events were since the last call, by time."""
+        found = [
+            (tick, slot.component.name) for slot in self._slots for tick in slot.events
+        ]
+        for slot in self._slots:
+            slot.events.clear()
+        return sorted(found) if len(found) > 1 else found
+
     def close(self) -> None:
         """Close every component, whatever one of them says."""
         for slot in self._slots:

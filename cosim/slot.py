@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from packtwin.cosim.connection import Port
 from packtwin.cosim.system import System
 from packtwin.twin.component import Component, StepReport, seconds
+from packtwin.twin.component_roles import TellingComponent
 from packtwin.twin.errors import PackTwinError, StepError
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.units import UNITS
@@ -38,6 +39,8 @@ class Slot:
         factors: Unit conversion of the inputs, None if there is nothing to convert.
         offsets: Unit conversion of the inputs.
         u: The buffer of its inputs.
+        has_events: Whether it may have some.
+        events: Ticks of its events, until somebody takes them.
     """
 
     def __init__(
@@ -75,6 +78,10 @@ class Slot:
             indices.append(places[str(connection.source)] + shift)
             unit = system.output(connection.source).unit
             factors[i], offsets[i] = _conversion(unit, variable.unit)
+        self.events: list[int] = []
+        self.has_events = component.capabilities.has_events
+        if isinstance(component, TellingComponent):
+            self.has_events |= component.tell_events(self.events.append)
         self.is_held = list(self.is_delayed)
         self.indices = np.array(indices, dtype=np.intp)
         self.u = np.zeros(len(self.inputs))

@@ -227,6 +227,8 @@ class SmoothStepper(AbstractStepper):
         moves = {k: v for group in self._groups for k, v in group.moves.items()}
         for mover in self._movers:
             mover.samples = moves[mover.name].samples
+            if moves[mover.name].has_event:
+                mover.slot.events.append(end_tick)
         if any(move.has_event for move in moves.values()):
             self._handle_events(end_tick)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -9,7 +10,12 @@ from numpy.typing import NDArray
 
 from packtwin.twin.component import Component
 
-__all__ = ["DifferentiableComponent", "EventComponent", "SmoothComponent"]
+__all__ = [
+    "DifferentiableComponent",
+    "EventComponent",
+    "SmoothComponent",
+    "TellingComponent",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -50,4 +56,13 @@ class EventComponent(Component, Protocol):
         Called where the last step ended, after it reported an event there or because
         an input jumped there; with unchanged inputs a second call changes nothing.
         """
+        ...
+
+
+@runtime_checkable
+class TellingComponent(Component, Protocol):
+    """A component that tells of events that it handles inside its steps."""
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each; whether there can be any."""
         ...
