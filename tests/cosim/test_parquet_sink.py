@@ -36,7 +36,7 @@ def charging() -> System:
 
 
 @pytest.mark.parametrize("is_compiled", [False, True])
-@pytest.mark.parametrize("stop_s", [0.5, 40_000.0])
+@pytest.mark.parametrize("stop_s", [0.5, 1000.0])
 @pytest.mark.fmu
 def test_the_file_holds_what_memory_would(
     tmp_path: Path, is_compiled: bool, stop_s: float
@@ -102,10 +102,10 @@ def test_events_are_in_the_file_at_their_times(
     tmp_path: Path, master: AbstractMaster
 ) -> None:
     path = tmp_path / "run.parquet"
-    options = {"stop_s": 2.0, "step_s": 0.1, "master": master}
+    options = {"stop_s": 1.0, "step_s": 0.1, "master": master}
     kept = simulate(bouncing(), **options)
     assert {event.component for event in kept.events} == {"ball"}
-    _, impacts = exact_bouncing(np.array([0.0, 2.0]))
+    _, impacts = exact_bouncing(np.array([0.0, 1.0]))
     found = [event.time_s for event in kept.events]
     np.testing.assert_allclose(found, impacts, atol=1e-3)
     simulate(bouncing(), **options, sink=ParquetSink(path, flush_s=0.0))
