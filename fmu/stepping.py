@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.instance import AbstractInstance
 
-__all__ = ["AbstractStepping", "SmoothInputs"]
+__all__ = ["AbstractStepping", "SmoothInputs", "Standing"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -38,8 +39,11 @@ class SmoothInputs:
     order: int
 
 
-class AbstractStepping(AbstractInstance):
-    """An instance that takes steps.
+@final
+class Standing(NamedTuple):
+    """What this side of the interface knows of how far an instance is.
+
+    Part of its state: who goes back must go back in this too.
 
     Attributes:
         reached_s: Up to where the last step came, if it did not come to its end.
@@ -47,6 +51,22 @@ class AbstractStepping(AbstractInstance):
         is_early: Whether it stopped before the end of the step.
         wants_end: Whether it asks to end the simulation.
         event_count: Events handled inside steps since the start.
+        next_event_s: When the FMU said that its next time event is due.
+    """
+
+    reached_s: float = 0.0
+    has_event: bool = False
+    is_early: bool = False
+    wants_end: bool = False
+    event_count: int = 0
+    next_event_s: float = math.inf
+
+
+class AbstractStepping(AbstractInstance):
+    """An instance that takes steps; see `Standing` for more attributes.
+
+    Attributes:
+        never_rewinds: Whether the FMU may forget how to go back.
         stops_at_events: Whether a step is to end at an event.
         has_event_mode: Whether discrete inputs may only change at events.
     """
@@ -55,9 +75,35 @@ class AbstractStepping(AbstractInstance):
     has_event: bool = False
     is_early: bool = False
     wants_end: bool = False
-    has_event_mode: bool = False
     event_count: int = 0
+    next_event_s: float = math.inf
+
+    never_rewinds: bool = False
     stops_at_events: bool = False
+    has_event_mode: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """How far the instance is."""
+        return Standing(
+            self.reached_s,
+            self.has_event,
+            self.is_early,
+            self.wants_end,
+            self.event_count,
+            self.next_event_s,
+        )
+
+    @standing.setter
+    def standing(self, standing: Standing) -> None:
+        (
+            self.reached_s,
+            self.has_event,
+            self.is_early,
+            self.wants_end,
+            self.event_count,
+            self.next_event_s,
+        ) = standing
 
     @abstractmethod
     def do_step(self, time_s: float, length_s: float) -> int:
