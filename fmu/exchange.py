@@ -185,14 +185,6 @@ class AbstractExchange(AbstractStepping):
     def hold_inputs(self) -> None:
         self._write_at = None
 
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        msg = (
-            f"{self.label} is for model exchange, which knows no "
-            "time derivatives of outputs; take differences."
-        )
-        raise FmuCallError(msg)
-
 
 @final
 class _NoInput:

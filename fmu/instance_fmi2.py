@@ -148,16 +148,3 @@ class Fmi2Stepping(AbstractStepping):
             ctypes.c_void_p(orders.ctypes.data),
             ctypes.c_void_p(values.ctypes.data),
         )
-
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        count = len(references)
-        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
-        self.call(
-            "fmi2GetRealOutputDerivatives",
-            references,
-            ctypes.c_size_t(count),
-            ctypes.c_void_p(orders.ctypes.data),
-            ctypes.c_void_p(values.ctypes.data),
-        )
-        return values

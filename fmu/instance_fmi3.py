@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-import numpy as np
 from typing_extensions import override
 
 from packtwin.fmu.dialect import FMI3, Dialect
@@ -177,17 +176,3 @@ class Fmi3Stepping(AbstractStepping):
         status = self._update.hold()
         if status > _WARNING:
             raise self.call_error(_SETTER, status)
-
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        count = len(references)
-        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
-        self.call(
-            "fmi3GetOutputDerivatives",
-            references,
-            ctypes.c_size_t(count),
-            ctypes.c_void_p(orders.ctypes.data),
-            ctypes.c_void_p(values.ctypes.data),
-            ctypes.c_size_t(count),
-        )
-        return values

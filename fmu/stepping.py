@@ -131,10 +131,6 @@ class AbstractStepping(AbstractInstance):
     def hold_inputs(self) -> None:
         """Make the inputs constants again."""
 
-    @abstractmethod
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        """Return first time derivatives of real outputs, in the FMU's units."""
-
     def take_flags(
         self,
         _status: int,
@@ -147,6 +143,19 @@ class AbstractStepping(AbstractInstance):
         """Take over what a step outside of `do_step` said, and its status."""
         self.has_event, self.wants_end = has_event, wants_end
         self.is_early, self.reached_s = is_early, reached_s
+
+    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
+        """Return first time derivatives of real outputs, in the FMU's units."""
+        count = len(references)
+        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
+        self.call(
+            self.dialect.get_output_derivatives,
+            references,
+            ctypes.c_size_t(count),
+            ctypes.c_void_p(orders.ctypes.data),
+            *self.dialect.values(values),
+        )
+        return values
 
     def at_event(self, action: Callable[[], None]) -> None:
         """Do what may only be done at an event, and handle what follows from it."""
