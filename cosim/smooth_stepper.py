@@ -84,6 +84,14 @@ class SmoothStepper(AbstractStepper):
         for mover in self._movers:
             self.has_slopes[mover.slot.target] = mover.has_slopes
             self._is_mean[mover.slot.target] = mover.is_mean
+        self.is_exchanged = np.zeros(len(self.values), dtype=bool)
+        self.is_held = self.is_exchanged.copy()
+        for mover in self._movers:
+            self.is_exchanged[mover.slot.indices] = True
+            if not mover.takes_polynomials:
+                self.is_held[mover.slot.indices] = True
+        self.is_exchanged &= is_smooth
+        self.is_held &= is_smooth
         self._carried = np.zeros(len(self.values))  # integrals of the means
         self._is_probed = False
         self._doubts: dict[str, str] = {}
@@ -141,6 +149,11 @@ class SmoothStepper(AbstractStepper):
     def unable(self) -> list[str]:
         """Names of components that cannot go back."""
         return [mover.name for mover in self._movers if not mover.can_rewind]
+
+    @property
+    def continued(self) -> Vector:
+        """What the signals were expected to be at the end of the last step."""
+        return self.signals.continued
 
     @property
     def order_of_accuracy(self) -> int:

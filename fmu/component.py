@@ -27,7 +27,7 @@ from packtwin.fmu.native import fmu_step
 from packtwin.fmu.opening import open_stepping
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
-from packtwin.fmu.stepping import AbstractStepping
+from packtwin.fmu.stepping import AbstractStepping, Standing
 from packtwin.twin.component import Capabilities, StepReport, seconds
 from packtwin.twin.errors import FmuError
 from packtwin.twin.native_step import NativeStep
@@ -43,6 +43,8 @@ Vector: TypeAlias = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     saved: SavedState
+    standing: Standing
+    discrete: Vector
     outputs: Vector
 
 
@@ -92,6 +94,7 @@ class FmuComponent:
         self._step_size = getattr(description.defaultExperiment, "stepSize", None)
         self._name = name or description.modelName or self._flags.modelIdentifier
         self._mapped = self._file.interface(parameters or {}, names or {})
+        self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
         self._derivatives = Derivatives(self._file, self._kind, self._mapped)
         self._load()
 
@@ -99,7 +102,6 @@ class FmuComponent:
         with ExitStack() as stack:
             if self._is_owner:
                 stack.callback(self._file.close)
-            self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
             self._instance = open_stepping(
                 self._file,
                 self._kind,
@@ -108,6 +110,7 @@ class FmuComponent:
                 self._relative_tolerance,
             )
             self._instance.stops_at_events = self._reports_events
+            self._instance.never_rewinds = not self._flags.canGetAndSetFMUstate
             stack.callback(self._instance.close)
             self._signals = Signals(self._mapped, self._instance, self._smooth)
             self._advance = Advance(
@@ -164,7 +167,7 @@ class FmuComponent:
         if self._is_started:
             instance.reset()
         self._is_started, self._is_initialized = True, False
-        instance.event_count, instance.wants_end = 0, False
+        instance.standing = Standing()
         changed = self._mapped.changed_parameters
         for channel in make_channels(changed, instance, "Set"):
             channel.write(self._mapped.changed_values)
@@ -246,7 +249,10 @@ class FmuComponent:
                 "master that does not rewind."
             )
             raise FmuError(msg)
-        return _Snapshot(self._open_instance().save(), self._last)
+        instance = self._open_instance()
+        return _Snapshot(
+            instance.save(), instance.standing, self._signals.discrete, self._last
+        )
 
     def restore(self, state: _Snapshot) -> None:
         """Go back to a saved state.
@@ -254,7 +260,10 @@ class FmuComponent:
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        self._open_instance().restore(state.saved)
+        instance = self._open_instance()
+        instance.restore(state.saved)
+        instance.standing = state.standing
+        self._signals.discrete = state.discrete
         self._last = state.outputs
 
     def close(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["FMI2", "FMI3", "Dialect"]
 
@@ -24,6 +26,7 @@ class Dialect:
         state_name: How the functions that copy the state spell it.
         types: Type of a variable as fmpy names it: array type and suffix of its
             getter and setter.
+        get_output_derivatives: Function that tells time derivatives of outputs.
         has_value_count: Whether getters and setters take the count of values too.
     """
 
@@ -32,6 +35,7 @@ class Dialect:
     statuses: tuple[str, ...]
     state_name: str
     types: Mapping[str, tuple[type[np.generic], str]]
+    get_output_derivatives: str
     has_value_count: bool
 
     @property
@@ -48,6 +52,13 @@ class Dialect:
     def free_state(self) -> str:
         """Function that frees a copied state."""
         return f"{self.prefix}Free{self.state_name}"
+
+    def values(self, numbers: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Return a vector as the arguments of a call; the caller keeps it alive."""
+        pointer = ctypes.c_void_p(numbers.ctypes.data)
+        if self.has_value_count:
+            return pointer, ctypes.c_size_t(len(numbers))
+        return (pointer,)
 
     def status_name(self, status: int) -> str:
         """Return FMI's name of a status."""
@@ -69,6 +80,7 @@ FMI2 = Dialect(
         "Enumeration": (np.int32, "Integer"),
         "Boolean": (np.int32, "Boolean"),
     },
+    get_output_derivatives="fmi2GetRealOutputDerivatives",
     has_value_count=False,
 )
 """FMI 2.0."""
@@ -92,6 +104,7 @@ FMI3 = Dialect(
         "Enumeration": (np.int64, "Int64"),
         "Boolean": (np.bool_, "Boolean"),
     },
+    get_output_derivatives="fmi3GetOutputDerivatives",
     has_value_count=True,
 )
 """FMI 3.0."""

@@ -178,9 +178,7 @@ class AbstractInstance(ABC):
             arguments.append((ctypes.c_uint * len(references))(*references))
             arguments.append(ctypes.c_size_t(len(references)))
         for numbers in (along, values):
-            arguments.append(ctypes.c_void_p(numbers.ctypes.data))
-            if self.dialect.has_value_count:
-                arguments.append(ctypes.c_size_t(len(numbers)))
+            arguments += self.dialect.values(numbers)
         self.call(f"{self.dialect.prefix}GetDirectionalDerivative", *arguments)
         return values
 

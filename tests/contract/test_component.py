@@ -22,6 +22,7 @@ from packtwin.cosim.cooling_rules import (
     CoolingThresholds,
 )
 from packtwin.cosim.function_component import PeriodicComponent
+from packtwin.cosim.multirate import MultirateComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
@@ -120,6 +121,14 @@ def cell() -> StepMap:
     return make_cell()
 
 
+def slower_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=1.5, continues=True)
+
+
+def faster_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=0.125, continues=True)
+
+
 def charge_mpc() -> Component:
     """It charges: the start is at 50 %, plans are made every two seconds."""
     return make_mpc(cell(), interval_s=(2.0,) * 4, period_s=2.0)
@@ -149,6 +158,8 @@ FACTORIES = [
     signal_source,
     periodic_component,
     fmu_component,
+    slower_component,
+    faster_component,
     charge_mpc,
     cccv_charger,
     cooling_rules,
