@@ -84,6 +84,12 @@ def run(
             "about half an hour). A killed retraining resumes.",
         ),
     ] = False,
+    until: Annotated[
+        str,
+        typer.Option(
+            "--until", metavar="STAGE", help="End with this stage, such as `certify`."
+        ),
+    ] = "",
 ) -> None:
     """Run the whole job, skipping what is up to date, and end in a report.
 
@@ -96,12 +102,14 @@ def run(
     - `packtwin run my_day.toml --out runs/my_day`
 
     - `packtwin run my_day.toml --retrain`
+
+    - `packtwin run my_day.toml --retrain --until certify`
     """
-    from packtwin.scenarios.console import print_outcome, stage_progress
+    from packtwin.scenarios.console import print_outcomes, stage_progress
     from packtwin.scenarios.simulation import read_summary
     from packtwin.scenarios.summary import ten_lines
 
-    pipeline = make_pipeline(scenario, out, is_retrained=retrain)
+    pipeline = make_pipeline(scenario, out, is_retrained=retrain, until=until)
     with stage_progress() as progress:
         pipeline = replace(pipeline, progress=progress)
         trained = ("generate", "train", "certify")
@@ -113,8 +121,9 @@ def run(
         typer.echo(
             "Generate, train and certify are skipped: the surrogate is an input."
         )
-    for outcome in outcomes:
-        print_outcome(outcome)
+    print_outcomes(outcomes)
+    if until and until != "report":
+        return
     typer.echo("")
     for line in ten_lines(read_summary(pipeline.folder)):
         typer.echo(line)
