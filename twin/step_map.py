@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from typing import TypeAlias, final
@@ -26,6 +26,7 @@ from packtwin.twin.feedthrough import (
     dependencies_of_start,
     feedthrough_of,
 )
+from packtwin.twin.function_call import FunctionCall
 from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
@@ -73,9 +74,11 @@ class StepMap:
     substep_s: float = math.inf
     input_order: int = 0
     equations: Model | None = None
+    _call: FunctionCall = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
+        object.__setattr__(self, "_call", FunctionCall(self.step))
         n_m, n_u = len(self.memory), len(self.interface.inputs)
         n_p, n_y = len(self.interface.parameters), len(self.interface.outputs)
         wanted = {
@@ -148,8 +151,8 @@ class StepMap:
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""
-        memory, y = self.initialize(u, p)
-        return _flat(memory), _flat(y)
+        memory, y = FunctionCall(self.initialize)(u, p)
+        return memory, y
 
     def substep_count(self, h: float) -> int:
         """Return the number of equal substeps that make up a step of length `h`."""
@@ -188,10 +191,5 @@ class StepMap:
     def _substep(
         self, p: Vector, memory: Vector, t: float, h: float, rows: Vector
     ) -> tuple[Vector, Vector, bool]:
-        now_dm, y_dm = self.step(memory, t, h, rows.reshape(-1), p)
-        now, y = _flat(now_dm), _flat(y_dm)
+        now, y = self._call(memory, t, h, rows.reshape(-1), p)
         return now, y, bool(np.isfinite(now).all() and np.isfinite(y).all())
-
-
-def _flat(value: ca.DM) -> Vector:
-    return np.asarray(value.full(), dtype=np.float64).reshape(-1)
