@@ -65,7 +65,8 @@ def print_outcomes(outcomes: Sequence[StageOutcome]) -> None:
         for o in outcomes
     ]
     if len(rows) > 1:
-        wall_s, processor_s = (sum(row[k] for row in rows) for k in (1, 2))
+        wall_s = sum(o.spent.wall_s for o in outcomes)
+        processor_s = sum(o.spent.processor_s for o in outcomes)
         rows.append((f"{'all':<20}", wall_s, processor_s, ""))
     for name, wall_s, processor_s, reason in rows:
         line = f"{name}  {wall_s:8.1f} s, {processor_s:8.1f} s of processor"
