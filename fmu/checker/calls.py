@@ -19,6 +19,7 @@ import numpy as np
 
 from packtwin.fmu.checker.journal import Journal, RefusedError
 from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.signatures import COMMON_SIGNATURES, argument_types
 from packtwin.fmu.dialect import Dialect
 
 __all__ = ["AbstractCalls", "Call", "Instance"]
@@ -27,29 +28,6 @@ Call: TypeAlias = tuple[str, tuple[Any, ...]]
 
 MAX_UPDATES = 100
 ENDED, ABSENT = 98, 99
-_CODES: Mapping[str, Any] = {
-    "H": ctypes.c_void_p,
-    "P": ctypes.c_void_p,
-    "S": ctypes.c_char_p,
-    "N": ctypes.c_size_t,
-    "I": ctypes.c_int,
-    "B": ctypes.c_bool,
-    "D": ctypes.c_double,
-}
-_SIGNATURES: Mapping[str, str] = {
-    "GetFMUState": "HP",
-    "SetFMUState": "HP",
-    "FreeFMUState": "HP",
-    "SerializedFMUStateSize": "HPP",
-    "SerializeFMUState": "HPPN",
-    "DeserializeFMUState": "HPNP",
-    "SetTime": "HD",
-    "SetContinuousStates": "HPN",
-    "GetContinuousStateDerivatives": "HPN",
-    "GetEventIndicators": "HPN",
-    "GetContinuousStates": "HPN",
-    "GetNominalsOfContinuousStates": "HPN",
-}
 
 
 class AbstractCalls(ABC):
@@ -121,16 +99,16 @@ class AbstractCalls(ABC):
         if function not in self._functions:
             found = self.symbol(function)
             if found is not None:
-                is_access = function[:3] in ("Get", "Set")
-                is_access = is_access and function[3:] in self._c_types
-                default = "HPNPN"[: 4 + self.dialect.has_value_count]
-                signature = default if is_access else "H"
-                signature = _SIGNATURES.get(function, signature)
-                signature = self.signatures.get(function, signature)
-                found.argtypes = [_CODES[code] for code in signature]
+                found.argtypes = argument_types(self._signature(function))
                 found.restype = None if function == "FreeInstance" else ctypes.c_int
             self._functions[function] = found
         return self._functions[function]
+
+    def _signature(self, function: str) -> str:
+        is_access = function[:3] in ("Get", "Set") and function[3:] in self._c_types
+        default = "HPNPN"[: 4 + self.dialect.has_value_count] if is_access else "H"
+        default = COMMON_SIGNATURES.get(function, default)
+        return self.signatures.get(function, default)
 
     def symbol(self, function: str) -> Any:
         """Return a function as it is exported, or nothing."""
@@ -151,7 +129,7 @@ class AbstractCalls(ABC):
         if found is None:
             return 0
         found.restype = ctypes.c_void_p
-        found.argtypes = [_CODES[code] for code in signature]
+        found.argtypes = argument_types(signature)
         self.journal.note(self.named(function))
         return int(found(*arguments) or 0)
 

@@ -11,12 +11,11 @@ from typing_extensions import override
 
 from packtwin.fmu.checker.calls import AbstractCalls, Call, Instance
 from packtwin.fmu.dialect import FMI3, Dialect
-from packtwin.fmu.fmi3 import IntermediateUpdateCallback, LogMessageCallback
+from packtwin.fmu.fmi3 import LogMessageCallback
 
 __all__ = ["Fmi3Calls"]
 
 _SENSITIVITY = "HPNPNPNPN"
-_NO_UPDATE = IntermediateUpdateCallback(0)
 
 
 @final
@@ -67,7 +66,7 @@ class Fmi3Calls(AbstractCalls):
         has_events: bool = False,
         may_return: bool = False,
         required: Sequence[int] = (),
-        update: Callable[..., None] = _NO_UPDATE,
+        update: Callable[..., None] | None = None,
     ) -> int:
         """Return the address of a new instance for co-simulation, or 0.
 
@@ -94,7 +93,7 @@ class Fmi3Calls(AbstractCalls):
             len(required),
             None,
             ctypes.cast(self._log_message, ctypes.c_void_p),
-            ctypes.cast(update, ctypes.c_void_p),  # type: ignore[arg-type]
+            update and ctypes.cast(update, ctypes.c_void_p),  # type: ignore[arg-type]
         )
 
     @override

@@ -56,6 +56,8 @@ from packtwin.fmu.checker.probes_state import (
     probe_serialize,
     probe_state,
 )
+from packtwin.fmu.checker.probes_steps import probe_answers, probe_event_mode
+from packtwin.fmu.checker.probes_update import probe_intermediate_update
 from packtwin.fmu.checker.probes_values import (
     probe_arrays,
     probe_effect,
@@ -78,6 +80,9 @@ PROBES: Mapping[str, Probe] = {
     "stepping": probe_stepping,
     "set and get": probe_set_and_get,
     "arrays": probe_arrays,
+    "answers": probe_answers,
+    "event mode": probe_event_mode,
+    "intermediate update": probe_intermediate_update,
     "extremes": probe_extremes,
     "effect": probe_effect,
     "determinism": probe_determinism,

@@ -14,6 +14,7 @@ from packtwin.fmu.checker.description import (
     finite,
     whole,
 )
+from packtwin.fmu.checker.document import is_true
 from packtwin.fmu.checker.reference import reference_plan
 from packtwin.fmu.dialect import FMI2, FMI3
 from packtwin.fmu.platforms import host_folders, library_suffix
@@ -72,6 +73,11 @@ def make_plan(
             for u in description.unknowns
         ],
         "states": description.states(),
+        "intermediate": [
+            v.reference
+            for v in description.variables
+            if is_true(v.attributes.get("intermediateUpdate"))
+        ],
         "n_indicators": _n_indicators(description),
         "references": reference_plan(read, description)
         if kind == "CoSimulation"

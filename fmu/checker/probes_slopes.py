@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
+from packtwin.fmu.checker.point import Point
 from packtwin.fmu.checker.run_variable import RunVariable, packed
 from packtwin.fmu.checker.subject import Finding, Subject
 
@@ -66,41 +67,6 @@ def probe_derivatives(subject: Subject) -> Iterator[Finding]:
     )
 
 
-@final
-class _Point:
-    """An instance where inputs and continuous states are moved."""
-
-    __slots__ = ("_first", "_x", "made")
-
-    def __init__(self, subject: Subject, made: Instance) -> None:
-        self.made = made
-        self._x: list[float] = []
-        self._first: dict[int, int] = {}
-        n = 0
-        for v in subject.states() if subject.is_exchange else ():
-            self._first[v.key] = n
-            n += v.size
-        if n:
-            self._x = list(made.get_vector("GetContinuousStates", n))
-
-    def values(self, known: RunVariable) -> list[float]:
-        """Return the present values of a known, empty if they are refused."""
-        first = self._first.get(known.key)
-        if first is not None:
-            return self._x[first : first + known.size]
-        status, values = self.made.get([known])
-        return values if status <= 1 else []
-
-    def put(self, known: RunVariable, values: Sequence[float]) -> bool:
-        """Set a known; whether it was accepted."""
-        first = self._first.get(known.key)
-        if first is None:
-            return self.made.set([known], values) <= 1
-        moved = [*self._x]
-        moved[first : first + known.size] = values
-        return self.made.set_states(moved) <= 1
-
-
 def undeclared(
     subject: Subject,
     place: Place,
@@ -128,7 +94,7 @@ def undeclared(
         ]
         seen: set[str] = set()
         with place(subject) as made:
-            point = _Point(subject, made)
+            point = Point(subject, made)
             base = point.values(known)
             before = [made.get([v]) for v in free]
             for share in _SHARES:
@@ -209,7 +175,7 @@ class _Slope:
         for known in knowns:
             with self._place(self._subject) as made:
                 self._subject.set_near(made, self._subject.inputs(), share)
-                point = _Point(self._subject, made)
+                point = Point(self._subject, made)
                 base = point.values(known)
                 for v in unknowns if base else ():
                     if v.key == known.key:
@@ -240,7 +206,7 @@ class _Slope:
 
     def _judged(
         self,
-        point: _Point,
+        point: Point,
         v: RunVariable,
         known: RunVariable,
         base: Sequence[float],

@@ -61,6 +61,7 @@ _CO_SIMULATION = (
     "step sizes",
     "null",
 )
+_CO_SIMULATION_3 = ("answers", "event mode", "intermediate update")
 _MODEL_EXCHANGE = (
     "versions",
     "instantiate",
@@ -128,7 +129,7 @@ def run_probes(
                 time_limit_s=time_limit_s,
                 description=description,
             )
-            session.run(_CO_SIMULATION if kind == "CoSimulation" else _MODEL_EXCHANGE)
+            session.run(_probes(kind, description))
             if kind == "CoSimulation" and not session.is_ended:
                 session.run(_SECOND, n_fill=170)
             problems += session.problems
@@ -142,6 +143,14 @@ def run_probes(
         probes=probes,
         not_run="; ".join(reasons),
     )
+
+
+def _probes(kind: str, description: Description) -> tuple[str, ...]:
+    if kind == "ModelExchange":
+        return _MODEL_EXCHANGE
+    at = _CO_SIMULATION.index("extremes")
+    own = _CO_SIMULATION_3 if description.is_3 else ()
+    return (*_CO_SIMULATION[:at], *own, *_CO_SIMULATION[at:])
 
 
 @final

@@ -54,6 +54,11 @@ class Subject:
         return Path(self.plan["folder"])
 
     @property
+    def resources(self) -> Path:
+        """The folder of the FMU's resources."""
+        return Path(self.plan["resources"])
+
+    @property
     def is_exchange(self) -> bool:
         """Whether the model-exchange interface is tested."""
         return bool(self.plan["kind"] == "ModelExchange")
@@ -136,7 +141,7 @@ class Subject:
         address = self.calls.instantiate(
             name,
             self.plan["token"] if token is None else token,
-            Path(self.plan["resources"]),
+            self.resources,
             is_exchange=self.is_exchange,
         )
         return Instance(self.calls, address, name) if address else None
