@@ -55,13 +55,16 @@ class FunctionCall:
 
     def _make_buffers(self) -> tuple[Any, Any, list[Vector], list[Vector]]:
         function = self._function
-        buffer, run = function.buffer()
+        bound: Any = function.buffer()
+        buffer, run = bound
         given = [np.zeros(function.numel_in(i)) for i in range(function.n_in())]
         found = [np.zeros(function.numel_out(i)) for i in range(function.n_out())]
-        for vectors, bind in ((given, buffer.set_arg), (found, buffer.set_res)):
-            for i, vector in enumerate(vectors):
-                if vector.size:
-                    bind(i, memoryview(vector))
+        for i, vector in enumerate(given):
+            if vector.size:
+                buffer.set_arg(i, vector.data)
+        for i, vector in enumerate(found):
+            if vector.size:
+                buffer.set_res(i, vector.data)
         return buffer, run, given, found
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias, final
 
 import casadi as ca
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.c_code import CCode, generate_c
-from packtwin.twin.errors import InterfaceError
+from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.feedthrough import (
     Dependencies,
     dependencies_of_start,
@@ -28,9 +29,11 @@ from packtwin.twin.feedthrough import (
 )
 from packtwin.twin.function_call import FunctionCall
 from packtwin.twin.input_polynomial import input_rows
+from packtwin.twin.library_cache import cached_library
 from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
+from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["StepMap", "StepStatus"]
 
@@ -149,6 +152,14 @@ class StepMap:
             also=also,
         )
 
+    def library(self) -> Path:
+        """Return it compiled, from the cache if it is there.
+
+        Raises:
+            CompilerError: No C compiler, or it failed.
+        """
+        return cached_library(self.name, EXPORTED + self.c_code().source)
+
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""
         memory, y = FunctionCall(self.initialize)(u, p)
@@ -187,6 +198,21 @@ class StepMap:
             self.substep_count(h),
         )
         return now, y, StepStatus.OK if is_done else StepStatus.REFUSED
+
+    def refusal(
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
+    ) -> StepError:
+        """Return the error to raise for a refused step, given what was refused."""
+        del memory, h, u, p, slope
+        reason = "the result is not finite"
+        return StepError(reason, component=self.name, time_s=t, reason=reason)
 
     def _substep(
         self, p: Vector, memory: Vector, t: float, h: float, rows: Vector
