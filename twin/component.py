@@ -6,6 +6,7 @@ exactly on the end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
@@ -16,8 +17,11 @@ from packtwin.twin.compiled import CompiledStepMap
 from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.input_polynomial import shifted
+from packtwin.twin.sensitivities import StepSensitivities
 from packtwin.twin.step_map import StepMap, StepStatus
+from packtwin.twin.step_on_rows import advance_on_rows
 from packtwin.twin.step_slopes import StepSlopes
+from packtwin.twin.step_tangents import StepMapSensitivities, StepTangents
 from packtwin.twin.variable import Interface
 
 __all__ = [
@@ -31,7 +35,7 @@ __all__ = [
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
-StepMapState: TypeAlias = tuple[Vector, Vector, tuple[float, float, bool]]
+StepMapState: TypeAlias = tuple[Vector, Vector, Vector, tuple[float, float, bool]]
 
 TICKS_PER_SECOND = 1_000_000_000
 
@@ -170,13 +174,14 @@ class StepMapComponent:
         self._step_map = step_map
         self._name = name or step_map.name
         self._interface = step_map.interface.with_starts(parameters or {})
-        self._p = np.array([v.start for v in self._interface.parameters], dtype=float)
+        self._p = _starts(self._interface)
         self._memory = np.zeros(step_map.n_memory)
         self._feedthrough = step_map.feedthrough
         self._time_s = 0.0
         self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
         self._span_s, self._is_at_start = 0.0, True
         self._known_slopes: StepSlopes | None = None  # made when asked for
+        self._known_tangents: StepTangents | None = None
         self._order = step_map.input_order
 
     @property
@@ -207,6 +212,7 @@ class StepMapComponent:
 
     def initialize(self, tick: int, u: Vector) -> Vector:
         """Start from the parameters and inputs."""
+        self._p = _starts(self._interface)
         self._memory, y = self._step_map.start(u, self._p)
         if not np.isfinite(y).all():
             msg = (
@@ -221,11 +227,11 @@ class StepMapComponent:
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
         """Advance with inputs that are constant or Taylor polynomials."""
         start_s, span_s = seconds(tick), seconds(end_tick - tick)
+        now = (self._memory, start_s, span_s, u, self._p)
         if u.ndim == 1:
-            now = (self._memory, start_s, span_s, u, self._p)
             memory, y, status = self._step_map.advance(*now)
         else:
-            memory, y, status = self._advance_on_polynomials(start_s, span_s, u)
+            memory, y, status = advance_on_rows(self._step_map, self._name, *now)
         if status is StepStatus.OK:
             self._memory, self._time_s = memory, start_s + span_s
             self._span_s, self._u, self._is_at_start = span_s, u.copy(), False
@@ -239,28 +245,6 @@ class StepMapComponent:
         elif isinstance(self._step_map, CompiledSwitched):
             message = self._step_map.refusal(*where).reason
         return StepReport(outputs=y, end_tick=tick, status=status, message=message)
-
-    def _advance_on_polynomials(
-        self, start_s: float, span_s: float, rows: Vector
-    ) -> tuple[Vector, Vector, StepStatus]:
-        if len(rows) > self._order + 1:
-            msg = (
-                f"`{self.name}` got {len(rows) - 1} time derivatives of its inputs, "
-                f"but its `input_order` is {self._order}; give it fewer."
-            )
-            raise StepError(msg, component=self.name, time_s=start_s)
-        if isinstance(self._step_map, CompiledStepMap):
-            outcome = self._step_map.step_until_event(
-                self._memory,
-                start_s,
-                span_s,
-                rows[0],
-                self._p,
-                slope=rows[1] if len(rows) > 1 else None,
-                stops=False,
-            )
-            return outcome.memory, outcome.outputs, outcome.status
-        return self._step_map.advance(self._memory, start_s, span_s, rows, self._p)
 
     def output_derivatives(self) -> Vector:
         """Return dy/dt: how the outputs of a step change with its length, at zero."""
@@ -285,15 +269,31 @@ class StepMapComponent:
             self._known_slopes = StepSlopes(self._step_map)
         return self._known_slopes
 
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other parameter values from the next `initialize` on."""
+        self._interface = self._interface.with_starts(dict(parameters))
+
+    def sensitivities(self) -> StepSensitivities | None:
+        """Return the exact derivatives of its steps, which compiled ones lack."""
+        if not isinstance(self._step_map, StepMap):
+            return None
+        if self._known_tangents is None:
+            self._known_tangents = StepTangents(self._step_map)
+        return StepMapSensitivities(self._known_tangents, self._p)
+
     def save(self) -> StepMapState:
-        """Return a copy of the memory, the time and the inputs."""
+        """Return a copy of the memory, the inputs, the parameters and the time."""
         place = (self._time_s, self._span_s, self._is_at_start)
-        return self._memory.copy(), self._u.copy(), place
+        return self._memory.copy(), self._u.copy(), self._p, place
 
     def restore(self, state: StepMapState) -> None:
         """Go back to a saved state."""
-        memory, u, (self._time_s, self._span_s, self._is_at_start) = state
+        memory, u, self._p, (self._time_s, self._span_s, self._is_at_start) = state
         self._memory, self._u = memory.copy(), u.copy()
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _starts(interface: Interface) -> Vector:
+    return np.array([v.start for v in interface.parameters], dtype=float)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.component import Component
+from packtwin.twin.sensitivities import StepSensitivities
 
-__all__ = ["DifferentiableComponent", "EventComponent", "SmoothComponent"]
+__all__ = [
+    "AdjustableComponent",
+    "DifferentiableComponent",
+    "EventComponent",
+    "SensitiveComponent",
+    "SmoothComponent",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -50,4 +58,22 @@ class EventComponent(Component, Protocol):
         Called where the last step ended, after it reported an event there or because
         an input jumped there; with unchanged inputs a second call changes nothing.
         """
+        ...
+
+
+@runtime_checkable
+class AdjustableComponent(Component, Protocol):
+    """A component whose parameters can be changed between runs."""
+
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other values of some parameters from the next `initialize` on."""
+        ...
+
+
+@runtime_checkable
+class SensitiveComponent(Component, Protocol):
+    """A component that may know the exact derivatives of its steps."""
+
+    def sensitivities(self) -> StepSensitivities | None:
+        """Return those of the run that goes on, or None if it has none."""
         ...
