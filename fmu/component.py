@@ -25,6 +25,7 @@ from packtwin.fmu.mapped_interface import (
 )
 from packtwin.fmu.native import fmu_step
 from packtwin.fmu.opening import open_stepping
+from packtwin.fmu.sensitivities import FmuSensitivities, fmu_sensitivities
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
 from packtwin.fmu.stepping import AbstractStepping, Standing
@@ -93,7 +94,8 @@ class FmuComponent:
         self._flags = kind_flags(description, self._kind, self._path)
         self._step_size = getattr(description.defaultExperiment, "stepSize", None)
         self._name = name or description.modelName or self._flags.modelIdentifier
-        self._mapped = self._file.interface(parameters or {}, names or {})
+        self._parameters = dict(parameters or {})
+        self._mapped = self._file.interface(self._parameters, names or {})
         self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
         self._derivatives = Derivatives(self._file, self._kind, self._mapped)
         self._load()
@@ -235,6 +237,18 @@ class FmuComponent:
     def directional_derivative(self, du: Vector) -> Vector:
         """Return the derivative of the outputs along `du` at once."""
         return self._derivatives.along(self._open_instance(), du)
+
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other parameter values, in our units, from the next `initialize` on."""
+        self._parameters |= parameters
+        self._mapped = self._mapped.with_parameters(self._parameters)
+
+    def sensitivities(self) -> FmuSensitivities | None:
+        """Return the derivatives of its steps if packtwin exported it with them."""
+        if self._kind != "co-simulation" or not self.capabilities.can_rewind:
+            return None
+        where = (self._file, self._mapped, self._open_instance())
+        return fmu_sensitivities(*where, self.restore)
 
     def save(self) -> _Snapshot:
         """Return the complete state.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
@@ -42,6 +42,7 @@ class MappedInterface:
         interface: Our variables, with the chosen parameter values as starts.
         inputs: In the order of `interface.inputs`.
         outputs: In the order of `interface.outputs`.
+        parameters: In the order of `interface.parameters`.
         changed_parameters: Those whose value was chosen.
         feedthrough: Pairs (input, output); all where the model structure is silent.
     """
@@ -49,6 +50,7 @@ class MappedInterface:
     interface: Interface
     inputs: tuple[MappedVariable, ...]
     outputs: tuple[MappedVariable, ...]
+    parameters: tuple[MappedVariable, ...]
     changed_parameters: tuple[MappedVariable, ...]
     feedthrough: frozenset[tuple[str, str]]
 
@@ -57,6 +59,14 @@ class MappedInterface:
         """The values of `changed_parameters`, in our units."""
         starts = {v.name: v.start for v in self.interface.parameters}
         return np.array([starts[m.variable.name] for m in self.changed_parameters])
+
+    def with_parameters(self, parameters: Mapping[str, float]) -> MappedInterface:
+        """Return it with other chosen values; see `read_interface`."""
+        return replace(
+            self,
+            interface=self.interface.with_starts(dict(parameters)),
+            changed_parameters=_changed(self.parameters, parameters),
+        )
 
 
 def read_interface(
@@ -99,13 +109,15 @@ def read_interface(
         outputs=tuple(m.variable for m in outputs),
         parameters=tuple(m.variable for m in settings),
     )
-    return MappedInterface(
-        interface=interface.with_starts(dict(parameters)),
+    plain = MappedInterface(
+        interface=interface,
         inputs=inputs,
         outputs=outputs,
-        changed_parameters=_changed(settings, parameters),
+        parameters=settings,
+        changed_parameters=(),
         feedthrough=_feedthrough(description, inputs, outputs),
     )
+    return plain.with_parameters(parameters)
 
 
 def _changed(
