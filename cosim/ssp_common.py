@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 from packtwin.cosim.xml_record import (
-    PREFIXES,
     Kept,
     attribute,
     child,
@@ -20,10 +19,12 @@ from packtwin.cosim.xml_record import (
     element_name,
     kept,
 )
+from packtwin.cosim.xml_text import PREFIXES
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.units import Unit
 
 __all__ = [
+    "METADATA",
     "NEW_TYPES",
     "SSB",
     "SSC",
@@ -64,6 +65,9 @@ NEW_TYPES = (
 """Types that only version 2.0 has."""
 TYPES = (*_OLD_TYPES, *NEW_TYPES)
 """Types of connectors, parameters and signals; the last is `Clock`."""
+
+METADATA = ("MetaData", "Signature")
+"""Elements of version 2.0 that many others may have; they are kept as they are."""
 
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 

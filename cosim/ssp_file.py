@@ -13,21 +13,11 @@ from typing import Any, TypeVar, final
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from packtwin.cosim.ssp_parameters import ParameterMapping, ParameterSet
-from packtwin.cosim.ssp_structure import (
-    ParameterBinding,
-    SignalDictionary,
-    SignalDictionarySource,
-    SspComponent,
-    SystemStructure,
-)
+from packtwin.cosim.ssp_signals import SignalDictionary, SignalDictionarySource
+from packtwin.cosim.ssp_structure import ParameterBinding, SspComponent, SystemStructure
 from packtwin.cosim.ssp_version import check_version
-from packtwin.cosim.xml_record import (
-    local_name,
-    parse_xml,
-    read_record,
-    serialize,
-    to_element,
-)
+from packtwin.cosim.xml_record import read_record, to_element
+from packtwin.cosim.xml_text import local_name, parse_xml, serialize
 from packtwin.twin.archive import (
     ArchiveKind,
     check_member,

@@ -13,12 +13,8 @@ from typing import TypeAlias, final
 from packtwin.cosim.ssp_common import Transformation
 from packtwin.cosim.ssp_file import SspFile
 from packtwin.cosim.ssp_placing import Path, Placed, PlacedSystem
-from packtwin.cosim.ssp_structure import (
-    Connector,
-    DictionaryReference,
-    SspConnection,
-    SspElement,
-)
+from packtwin.cosim.ssp_signals import Connector
+from packtwin.cosim.ssp_structure import DictionaryReference, SspConnection, SspElement
 from packtwin.twin.errors import WiringError
 from packtwin.twin.variable import nearest_names
 

@@ -1,4 +1,4 @@
-"""The system structure description (SSD) of an SSP, with signal dictionaries (SSB)."""
+"""The system structure description (SSD) of an SSP."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, final
 
 from packtwin.cosim.ssp_common import (
-    SSB,
+    METADATA,
     SSC,
     SSD,
     SSM,
     SSV,
-    TYPES,
-    Dimension,
     Enumeration,
     SspUnit,
     Transformation,
@@ -22,24 +20,19 @@ from packtwin.cosim.ssp_common import (
     read_int,
 )
 from packtwin.cosim.ssp_parameters import ParameterMapping, ParameterSet
+from packtwin.cosim.ssp_signals import Connector, SignalDictionarySource
 from packtwin.cosim.xml_record import (
     Kept,
     attribute,
     child,
     children,
-    element_name,
     kept,
 )
 
 __all__ = [
-    "Connector",
-    "ConnectorType",
-    "DictionaryEntry",
     "DictionaryReference",
     "MappingReference",
     "ParameterBinding",
-    "SignalDictionary",
-    "SignalDictionarySource",
     "SspComponent",
     "SspConnection",
     "SspElement",
@@ -49,52 +42,12 @@ __all__ = [
 
 SourceBase: TypeAlias = Literal["SSD", "component"]
 
-_METADATA = ("MetaData", "Signature")
-_ELEMENT_ORDER = ("Connectors", "ElementGeometry", "ParameterBindings", *_METADATA)
-_KINDS = (
-    *("input", "output", "parameter", "calculatedParameter", "structuralParameter"),
-    *("constant", "local", "inout", "unspecified"),
-)
+_ELEMENT_ORDER = ("Connectors", "ElementGeometry", "ParameterBindings", *METADATA)
 
 
 def read_indices(text: str) -> tuple[int, ...]:
     """Read a list of indices."""
     return tuple(read_int(word) for word in text.split())
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorType:
-    """The type of a connector or signal; `name` is that of an enumeration."""
-
-    type: str = element_name()
-    unit: str | None = attribute("unit", str, None)
-    enumeration: str | None = attribute("name", str, None)
-    kept: Kept = kept()
-
-
-_TYPE_TAGS = {f"{SSC}{name}": ConnectorType for name in TYPES}
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connector:
-    """A place of an element that connections can go to."""
-
-    order: ClassVar[tuple[str, ...]] = (
-        *(*TYPES[:-1], f"{SSC}Clock", "Dimension", "Clock"),
-        *("ConnectorGeometry", "Annotations"),
-    )
-    name: str = attribute("name")
-    kind: str = attribute("kind", one_of(*_KINDS))
-    type: ConnectorType | None = child(_TYPE_TAGS)
-    dimensions: tuple[Dimension, ...] = children({f"{SSC}Dimension": Dimension})
-    kept: Kept = kept()
-
-    @property
-    def unit(self) -> str | None:
-        """Name of its unit."""
-        return None if self.type is None else self.type.unit
 
 
 @final
@@ -117,7 +70,7 @@ class ParameterBinding:
     """Parameters that are applied to an element: from a file or given right here."""
 
     order: ClassVar[tuple[str, ...]] = (
-        *("ParameterValues", "ParameterMapping", *_METADATA, "Annotations"),
+        *("ParameterValues", "ParameterMapping", *METADATA, "Annotations"),
     )
     type: str = attribute("type", str, "application/x-ssp-parameter-set")
     source: str | None = attribute("source", str, None)
@@ -128,52 +81,6 @@ class ParameterBinding:
     )
     mapping: MappingReference | None = child(
         {f"{SSD}ParameterMapping": MappingReference}
-    )
-    kept: Kept = kept()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DictionaryEntry:
-    """A signal by name."""
-
-    order: ClassVar[tuple[str, ...]] = (*TYPES, "Dimension", "Annotations")
-    name: str = attribute("name")
-    type: ConnectorType | None = child(_TYPE_TAGS)
-    dimensions: tuple[Dimension, ...] = children({f"{SSC}Dimension": Dimension})
-    kept: Kept = kept()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalDictionary:
-    """The root of an SSB: a list of signals."""
-
-    tag: ClassVar[str] = f"{SSB}SignalDictionary"
-    order: ClassVar[tuple[str, ...]] = (
-        *("DictionaryEntry", "Enumerations", "Units", *_METADATA, "Annotations"),
-    )
-    version: str = attribute("version")
-    entries: tuple[DictionaryEntry, ...] = children(
-        {f"{SSB}DictionaryEntry": DictionaryEntry}
-    )
-    enumerations: tuple[Enumeration, ...] = children(
-        {f"{SSC}Enumeration": Enumeration}, f"{SSB}Enumerations"
-    )
-    units: tuple[SspUnit, ...] = children({f"{SSC}Unit": SspUnit}, f"{SSB}Units")
-    kept: Kept = kept()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalDictionarySource:
-    """A signal dictionary of a system: in a file or right here."""
-
-    name: str = attribute("name")
-    type: str = attribute("type", str, "application/x-ssp-signal-dictionary")
-    source: str | None = attribute("source", str, None)
-    dictionary: SignalDictionary | None = child(
-        {f"{SSB}SignalDictionary": SignalDictionary}
     )
     kept: Kept = kept()
 
@@ -297,7 +204,7 @@ class SystemStructure:
 
     tag: ClassVar[str] = f"{SSD}SystemStructureDescription"
     order: ClassVar[tuple[str, ...]] = (
-        *("System", "Enumerations", "Units", "DefaultExperiment", *_METADATA),
+        *("System", "Enumerations", "Units", "DefaultExperiment", *METADATA),
         "Annotations",
     )
     version: str = attribute("version")

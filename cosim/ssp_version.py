@@ -8,13 +8,8 @@ from typing import Any
 
 from packtwin.cosim.ssp_common import NEW_TYPES, Dimension
 from packtwin.cosim.ssp_parameters import ParameterMapping, ParameterSet, Value
-from packtwin.cosim.ssp_structure import (
-    Connector,
-    ConnectorType,
-    SignalDictionary,
-    SspComponent,
-    SspConnection,
-)
+from packtwin.cosim.ssp_signals import Connector, ConnectorType, SignalDictionary
+from packtwin.cosim.ssp_structure import SspComponent, SspConnection
 from packtwin.cosim.xml_record import Kept
 from packtwin.twin.errors import ScenarioError
 

@@ -15,39 +15,25 @@ from typing import Any, TypeAlias, TypeVar, final
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from packtwin.cosim.xml_text import Element, canonical, local_name, prefixes
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.variable import nearest_names
 
 __all__ = [
-    "PREFIXES",
-    "Element",
     "Kept",
     "attribute",
     "child",
     "children",
     "element_name",
     "kept",
-    "local_name",
-    "parse_xml",
     "read_record",
-    "serialize",
     "to_element",
 ]
 
-Element: TypeAlias = Any  # lxml ships no types
 Record = TypeVar("Record")
 Reader: TypeAlias = Callable[[str], Any]
 
 _WHERE = "xml"
-_SSP = "http://ssp-standard.org/SSP1/SystemStructure"
-PREFIXES = {
-    "ssd": f"{_SSP}Description",
-    "ssc": f"{_SSP}Common",
-    "ssv": f"{_SSP}ParameterValues",
-    "ssm": f"{_SSP}ParameterMapping",
-    "ssb": f"{_SSP}SignalDictionary",
-}
-"""Customary prefixes of the namespaces of SSP."""
 
 
 @final
@@ -144,39 +130,6 @@ def kept() -> Any:
     return field(default=Kept(), repr=False)
 
 
-def local_name(tag: str) -> str:
-    """Return a tag without its namespace."""
-    return tag.rpartition("}")[2]
-
-
-def parse_xml(content: bytes, source: str) -> Element:
-    """Return the root element of a document from an untrusted source.
-
-    Args:
-        content: Of the file.
-        source: What an error calls the file.
-
-    Raises:
-        ScenarioError: It is no well-formed XML.
-    """
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        msg = f"`{source}` is no well-formed XML ({error}); correct it."
-        raise ScenarioError(msg) from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        msg = f"`{source}` has a document type definition; remove it."
-        raise ScenarioError(msg)
-    return root
-
-
 def read_record(record_type: type[Record], element: Element, source: str) -> Record:
     """Return an element as a record.
 
@@ -207,7 +160,7 @@ def read_record(record_type: type[Record], element: Element, source: str) -> Rec
 
 def to_element(record: Any, tag: str) -> Element:
     """Return a record as an element that has the given tag."""
-    element = etree.Element(tag, nsmap=_prefixes(tag))
+    element = etree.Element(tag, nsmap=prefixes(tag))
     parts: list[Element] = []
     for item in fields(record):
         value = getattr(record, item.name)
@@ -226,14 +179,6 @@ def to_element(record: Any, tag: str) -> Element:
     parts.sort(key=lambda part: rank.get(part.tag, rank.get(local_name(part.tag), -1)))
     element.extend(parts)
     return element
-
-
-def serialize(element: Element) -> bytes:
-    """Return an element as a whole document."""
-    etree.cleanup_namespaces(element, top_nsmap=PREFIXES)
-    etree.indent(element)
-    document: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8")
-    return document + b"\n"
 
 
 def _read_attribute(where: _Attribute, element: Element, source: str) -> Any:
@@ -289,7 +234,7 @@ def _written(where: _Children, records: Sequence[Any]) -> Iterator[Element]:
     if where.wrapper is None:
         yield from elements
         return
-    whole = etree.Element(where.wrapper, nsmap=_prefixes(where.wrapper))
+    whole = etree.Element(where.wrapper, nsmap=prefixes(where.wrapper))
     whole.extend(elements)
     yield whole
 
@@ -307,11 +252,7 @@ def _kept(element: Element, claimed: set[Element], names: set[str]) -> Kept:
         attributes=tuple(
             (name, text) for name, text in element.attrib.items() if name not in names
         ),
-        elements=tuple(
-            etree.tostring(part, method="c14n", exclusive=True, with_tail=False)
-            for part in element
-            if part not in claimed
-        ),
+        elements=tuple(canonical(part) for part in element if part not in claimed),
         text=(element.text or "").strip(),
     )
 
@@ -326,12 +267,6 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(_text(item) for item in value)
     return str(value)
-
-
-def _prefixes(tag: str) -> dict[str, str]:
-    """Return the customary prefix of the namespace of a tag."""
-    namespace = tag[1:].partition("}")[0]
-    return {p: known for p, known in PREFIXES.items() if known == namespace}
 
 
 def _error(source: str, element: Element, what: str) -> ScenarioError:

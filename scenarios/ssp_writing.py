@@ -22,9 +22,8 @@ from packtwin.cosim.ssp_common import (
 )
 from packtwin.cosim.ssp_file import MAIN, SspFile, write_document
 from packtwin.cosim.ssp_parameters import Parameter, ParameterSet, Value
+from packtwin.cosim.ssp_signals import Connector, ConnectorType
 from packtwin.cosim.ssp_structure import (
-    Connector,
-    ConnectorType,
     DefaultExperiment,
     ParameterBinding,
     SspComponent,
