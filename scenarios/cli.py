@@ -25,6 +25,7 @@ from packtwin.scenarios.command_group import (
 from packtwin.scenarios.converge_command import converge
 from packtwin.scenarios.export_command import export
 from packtwin.scenarios.identify_command import identify
+from packtwin.scenarios.simulate_command import simulate
 from packtwin.scenarios.stage_command import make_pipeline, run_one_stage
 
 __all__ = ["app", "main"]
@@ -173,23 +174,6 @@ def certify(
 
 
 @app.command()
-def simulate(
-    scenario: ScenarioArgument,
-    out: OutOption = None,
-    retrain: RetrainOption = False,
-    force: ForceOption = False,
-) -> None:
-    """Co-simulate the exported FMUs with MPC and with CC-CV, and replay on the DFN.
-
-    Writes `result_mpc.parquet`, `result_cccv.parquet`, `replay_*.parquet` and
-    `summary.json`. The replay needs PyBaMM and is left out without it.
-
-    Example: `packtwin simulate ev_fast_charge_day --out runs/demo`
-    """
-    run_one_stage("simulate", scenario, out, is_retrained=retrain, is_forced=force)
-
-
-@app.command()
 def report(
     scenario: ScenarioArgument,
     out: OutOption = None,
@@ -251,6 +235,7 @@ app.command()(check)
 app.command()(converge)
 app.command()(export)
 app.command()(identify)
+app.command()(simulate)
 
 
 def main() -> None:
