@@ -1,27 +1,42 @@
 """Rule-based thermal management: pump, fan, chiller and heater commands.
 
 Each actuator has a switch with hysteresis and, once on, a proportional command. A
-vehicle that charges uses its own, usually tighter, thresholds.
+vehicle that charges uses its own, usually tighter, thresholds. The law is written once,
+as expressions: `CoolingRules` evaluates it here, an FMU in C.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, Final, TypeAlias, final
 
+import casadi as ca
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from packtwin.cosim.controller import AbstractController
+from packtwin.twin.bound_step import BoundStep
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.model import names_to_symbols
+from packtwin.twin.sampled import Sampled
+from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
 
 __all__ = [
-    "CoolingMemory",
     "CoolingRules",
     "CoolingRulesConfig",
     "CoolingThresholds",
+    "cooling_controller",
+    "cooling_law",
 ]
+
+Memory: TypeAlias = tuple[float, ...]
+Symbol: TypeAlias = Any  # casadi.SX
+Vector: TypeAlias = NDArray[np.float64]
+
+_NONE: Final = np.zeros(0)
 
 
 @final
@@ -109,14 +124,10 @@ class CoolingRulesConfig:
                 raise InterfaceError(msg)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoolingMemory:
-    """Which switches are on."""
-
-    is_heating: bool = False
-    is_cooling: bool = False
-    is_chilling: bool = False
+_MEMORY = tuple(
+    Variable(name=name, description="1 while the switch is on, else 0.")
+    for name in ("is_heating", "is_cooling", "is_chilling")
+)
 
 
 def _temperature(name: str, description: str) -> Variable:
@@ -149,8 +160,45 @@ _INTERFACE = Interface(
 )
 
 
+def cooling_law(config: CoolingRulesConfig, *, name: str = "cooling_law") -> StepMap:
+    """Return one decision as a step map: switches in memory, commands as outputs."""
+    memory, was = names_to_symbols(_MEMORY, "m")
+    u, given = names_to_symbols(_INTERFACE.inputs, "u")
+    t, h, p = ca.SX.sym("t"), ca.SX.sym("h"), ca.SX.sym("p", 0)
+    switches, commands = _decision(config, was, given)
+    idle = {"pump_command": config.pump_idle_command}
+    outputs = _INTERFACE.output_names
+    return StepMap(
+        name=name,
+        interface=_INTERFACE,
+        memory=_MEMORY,
+        initialize=ca.Function(
+            f"{name}_initialize",
+            [u, p],
+            [ca.DM.zeros(len(_MEMORY)), ca.DM([idle.get(k, 0.0) for k in outputs])],
+        ),
+        step=ca.Function(
+            f"{name}_step",
+            [memory, t, h, u, p],
+            [
+                ca.vertcat(*[switches[v.name] for v in _MEMORY]),
+                ca.vertcat(*[commands[k] for k in outputs]),
+            ],
+        ),
+    )
+
+
+def cooling_controller(
+    config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
+) -> Sampled:
+    """Return the rules as a sampled step map: for FMUs, and other steps than ours."""
+    chosen = config or CoolingRulesConfig()
+    law = cooling_law(chosen, name=f"{name}_law")
+    return Sampled(name=name, law=law, period_s=chosen.period_s)
+
+
 @final
-class CoolingRules(AbstractController[CoolingMemory]):
+class CoolingRules(AbstractController[Memory]):
     """Hysteresis switches with proportional commands; cooling wins over heating."""
 
     def __init__(
@@ -160,74 +208,74 @@ class CoolingRules(AbstractController[CoolingMemory]):
         name: str = "cooling_controller",
     ) -> None:
         """Make a controller from its configuration."""
-        self._config = config or CoolingRulesConfig()
-        super().__init__(
-            name=name, interface=_INTERFACE, period_s=self._config.period_s
-        )
+        chosen = config or CoolingRulesConfig()
+        self._law = BoundStep(cooling_law(chosen))
+        super().__init__(name=name, interface=_INTERFACE, period_s=chosen.period_s)
 
     @override
-    def _start(self) -> tuple[CoolingMemory, dict[str, float]]:
-        return CoolingMemory(), {
-            "pump_command": self._config.pump_idle_command,
-            "fan_command": 0.0,
-            "chiller_command": 0.0,
-            "heater_power_request_W": 0.0,
-        }
+    def _start(self) -> tuple[Memory, dict[str, float]]:
+        starts = np.array([v.start for v in _INTERFACE.inputs])
+        return self._kept(*self._law.start(starts, _NONE))
 
     @override
     def _decide(
-        self, memory: CoolingMemory, inputs: Mapping[str, float]
-    ) -> tuple[CoolingMemory, dict[str, float]]:
-        config = self._config
-        is_charging = inputs["is_charging"] > 0.5
-        limits = config.charging if is_charging else config.driving
-        after = self._switch(memory, inputs, limits)
-        hottest_K = inputs["temperature_max_K"]
-        coolant_K = inputs["coolant_temperature_K"]
-        cool = self._share(hottest_K - limits.cool_above_K)
-        heat = self._share(limits.heat_below_K - inputs["temperature_min_K"])
-        least = config.actuator_minimum_command
-        has_cold_air = (
-            coolant_K - inputs["ambient_temperature_K"] >= config.radiator_difference_K
-        )
-        chill = (
-            cool if not has_cold_air else self._share(hottest_K - limits.chill_above_K)
-        )
-        wants_chiller = after.is_chilling or (after.is_cooling and not has_cold_air)
-        wants_heater = after.is_heating and coolant_K < config.coolant_maximum_K
-        pump = config.pump_idle_command
-        if after.is_cooling or after.is_heating:
-            pump = max(config.pump_minimum_command, cool, heat)
-        return after, {
-            "pump_command": pump,
-            "fan_command": max(least, cool) * (after.is_cooling and has_cold_air),
-            "chiller_command": max(least, chill)
-            * (wants_chiller and coolant_K > config.coolant_minimum_K),
-            "heater_power_request_W": config.heater_power_maximum_W
-            * max(least, heat)
-            * wants_heater,
-        }
+        self, memory: Memory, inputs: Mapping[str, float]
+    ) -> tuple[Memory, dict[str, float]]:
+        u = np.array([inputs[name] for name in _INTERFACE.input_names])
+        after = self._law.step(np.array(memory), 0.0, 0.0, u, _NONE)
+        return self._kept(*after)
 
-    def _switch(
-        self,
-        memory: CoolingMemory,
-        inputs: Mapping[str, float],
-        limits: CoolingThresholds,
-    ) -> CoolingMemory:
-        band_K = self._config.hysteresis_K
-        hottest_K = inputs["temperature_max_K"]
-        is_cooling = hottest_K > limits.cool_above_K - band_K * memory.is_cooling
-        is_chilling = hottest_K > limits.chill_above_K - band_K * memory.is_chilling
-        is_cold = (
-            inputs["temperature_min_K"]
-            < limits.heat_below_K + band_K * memory.is_heating
-        )
-        return CoolingMemory(
-            is_heating=is_cold and not is_cooling,
-            is_cooling=is_cooling,
-            is_chilling=is_chilling,
-        )
+    def _kept(self, memory: Vector, y: Vector) -> tuple[Memory, dict[str, float]]:
+        outputs = dict(zip(_INTERFACE.output_names, y.tolist(), strict=True))
+        return tuple(memory.tolist()), outputs
 
-    def _share(self, excess_K: float) -> float:
-        """Return the proportional command, 0..1."""
-        return min(1.0, max(0.0, excess_K / self._config.proportional_band_K))
+
+def _decision(
+    config: CoolingRulesConfig, was: Mapping[str, Symbol], given: Mapping[str, Symbol]
+) -> tuple[dict[str, Symbol], dict[str, Symbol]]:
+    """Return the switches and the commands."""
+    is_charging = given["is_charging"] > 0.5
+    heat_below_K, cool_above_K, chill_above_K = (
+        ca.if_else(is_charging, getattr(config.charging, k), getattr(config.driving, k))
+        for k in ("heat_below_K", "cool_above_K", "chill_above_K")
+    )
+    hottest_K, coldest_K = given["temperature_max_K"], given["temperature_min_K"]
+    coolant_K = given["coolant_temperature_K"]
+    band_K, least = config.hysteresis_K, config.actuator_minimum_command
+    is_cooling = hottest_K > cool_above_K - band_K * was["is_cooling"]
+    is_chilling = hottest_K > chill_above_K - band_K * was["is_chilling"]
+    is_cold = coldest_K < heat_below_K + band_K * was["is_heating"]
+    is_heating = ca.logic_and(is_cold, ca.logic_not(is_cooling))
+
+    def share(excess_K: Symbol) -> Symbol:
+        return ca.fmin(1.0, ca.fmax(0.0, excess_K / config.proportional_band_K))
+
+    cool, heat = share(hottest_K - cool_above_K), share(heat_below_K - coldest_K)
+    has_cold_air = (
+        coolant_K - given["ambient_temperature_K"] >= config.radiator_difference_K
+    )
+    chill = ca.if_else(has_cold_air, share(hottest_K - chill_above_K), cool)
+    wants_chiller = ca.logic_or(
+        is_chilling, ca.logic_and(is_cooling, ca.logic_not(has_cold_air))
+    )
+    wants_heater = ca.logic_and(is_heating, coolant_K < config.coolant_maximum_K)
+    pump = ca.if_else(
+        ca.logic_or(is_cooling, is_heating),
+        ca.fmax(config.pump_minimum_command, ca.fmax(cool, heat)),
+        config.pump_idle_command,
+    )
+    switches = {
+        "is_heating": is_heating,
+        "is_cooling": is_cooling,
+        "is_chilling": is_chilling,
+    }
+    commands = {
+        "pump_command": pump,
+        "fan_command": ca.fmax(least, cool) * ca.logic_and(is_cooling, has_cold_air),
+        "chiller_command": ca.fmax(least, chill)
+        * ca.logic_and(wants_chiller, coolant_K > config.coolant_minimum_K),
+        "heater_power_request_W": config.heater_power_maximum_W
+        * ca.fmax(least, heat)
+        * wants_heater,
+    }
+    return switches, commands

@@ -16,6 +16,7 @@ from packtwin.twin.compiled import CompiledStepMap
 from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.input_polynomial import shifted
+from packtwin.twin.sampled import Sampled
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.step_slopes import StepSlopes
 from packtwin.twin.variable import Interface
@@ -155,7 +156,7 @@ class StepMapComponent:
 
     def __init__(
         self,
-        step_map: StepMap | CompiledStepMap | CompiledSwitched,
+        step_map: StepMap | CompiledStepMap | CompiledSwitched | Sampled,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,

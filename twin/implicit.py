@@ -72,7 +72,9 @@ class ImplicitSource:
     def remark(self) -> str:
         """How steps of the C meet the model's events."""
         names = ", ".join(f"`{event.name}`" for event in self.model.events)
-        return f"Steps go on through the events {names}." if names else ""
+        if not names:
+            return ""
+        return f"Steps go on through the events {names}, except in event mode."
 
     def dependencies(self) -> Dependencies:
         """Return what each output depends on at once."""
@@ -98,6 +100,7 @@ class ImplicitSource:
             source=(STATIC if is_static else "") + self.source,
             n_memory=self.n_memory,
             input_order=1,
+            has_events=bool(self.model.events),
         )
 
 

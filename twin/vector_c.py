@@ -16,6 +16,7 @@ from typing import final
 
 import numpy as np
 
+from packtwin.twin.c_code import VISIBLE
 from packtwin.twin.c_operations import c_form
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.lookup import Lookup
@@ -25,7 +26,7 @@ from packtwin.twin.vector_program import Group, Operand, Program
 
 __all__ = ["EXPORTED", "STATIC", "preamble_to_c", "program_to_c"]
 
-EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
+EXPORTED = f"#define PT_ABI {VISIBLE}\n"
 """Before the preamble: the functions of the ABI are seen outside a shared library."""
 STATIC = "#define PT_ABI static\n"
 """Before the preamble: they are seen in their translation unit only."""
