@@ -42,7 +42,8 @@ Vector: TypeAlias = NDArray[np.float64]
 @final
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    saved: SavedState
+    token: str
+    saved: SavedState | bytes
     standing: Standing
     discrete: Vector
     outputs: Vector
@@ -251,17 +252,30 @@ class FmuComponent:
             raise FmuError(msg)
         instance = self._open_instance()
         return _Snapshot(
-            instance.save(), instance.standing, self._signals.discrete, self._last
+            token=self._file.token,
+            saved=instance.save(),
+            standing=instance.standing,
+            discrete=self._signals.discrete,
+            outputs=self._last,
         )
 
     def restore(self, state: _Snapshot) -> None:
-        """Go back to a saved state.
+        """Go back to a saved state, also one that another process made bytes of.
 
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        instance = self._open_instance()
-        instance.restore(state.saved)
+        instance, saved = self._open_instance(), state.saved
+        if isinstance(saved, bytes):
+            if state.token != self._file.token:
+                msg = (
+                    f"The state of `{self.name}` was saved by another FMU than "
+                    f"`{self._path}`: its token is `{state.token}`, not "
+                    f"`{self._file.token}`; take the FMU that it was saved with."
+                )
+                raise FmuError(msg)
+            saved = instance.unpack(saved)
+        instance.restore(saved)
         instance.standing = state.standing
         self._signals.discrete = state.discrete
         self._last = state.outputs

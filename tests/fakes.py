@@ -126,3 +126,11 @@ class Troubled(Fake):
             y = np.array([{"nan": math.nan, "inf": -math.inf}[self.how]])
         self.count += 1
         return StepReport(outputs=y, end_tick=end_tick)
+
+
+def savable(law: Law = lambda t, u: [t]) -> Fake:
+    """A component without a state, which can be saved."""
+    fake = Fake("fake", law, capabilities=Capabilities(can_rewind=True))
+    fake.save = lambda: None
+    fake.restore = lambda state: None
+    return fake
