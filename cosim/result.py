@@ -38,11 +38,11 @@ class RunStatus:
     """How a run ended.
 
     Attributes:
-        kind: `completed` at its planned end, `stopped` by a condition, `failed`, or
-            `interrupted`: it was killed while it was recorded to a file.
+        kind: `completed` at its planned end, `stopped` by a condition or a component,
+            `failed`, or `interrupted`: it was killed while it was recorded to a file.
         time_s: Time reached.
-        reason: The condition that stopped it, or what the failed component said.
-        component: The failed component.
+        reason: The condition that stopped it, or what the component said.
+        component: That failed or asked to end.
     """
 
     kind: Literal["completed", "stopped", "failed", "interrupted"]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
 from packtwin.cosim.checkpoint import check_savable
@@ -17,6 +17,7 @@ from packtwin.cosim.python_loop import Loop, PythonLoop
 from packtwin.cosim.recorder import Recorder
 from packtwin.cosim.result import Result, RunStats, RunStatus
 from packtwin.cosim.result_table import Series
+from packtwin.cosim.slot import EndAsked
 from packtwin.cosim.stopping import Stop
 from packtwin.cosim.time_grid import TimeGrid
 from packtwin.twin.component import seconds
@@ -58,8 +59,11 @@ class Run:
         error: StepError | None = None
         try:
             status = self._go()
+        except EndAsked as end:
+            status = self._broken_off("stopped", end.component, end.reason)
         except StepError as caught:
-            error, status = caught, self._failure(caught)
+            error = caught
+            status = self._broken_off("failed", error.component, error.reason)
         except BaseException:
             self.recorder.abandon()
             raise
@@ -85,13 +89,12 @@ class Run:
         with self.care.keeper or nullcontext():
             return drive(loop, self.grid, recorder, self.stops, self.care)
 
-    def _failure(self, error: StepError) -> RunStatus:
+    def _broken_off(
+        self, kind: Literal["stopped", "failed"], component: str, reason: str
+    ) -> RunStatus:
         reached = self.grid.tick(max(self.recorder.count - 1, 0))
         return RunStatus(
-            kind="failed",
-            time_s=seconds(reached),
-            reason=error.reason,
-            component=error.component,
+            kind=kind, time_s=seconds(reached), reason=reason, component=component
         )
 
     def _conclude(self, status: RunStatus, wall_s: float) -> Result:

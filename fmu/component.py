@@ -185,7 +185,8 @@ class FmuComponent:
 
         Events inside the step are handled there; a step that the FMU ends early is
         continued to its end. An FMU that discards the step gives a report with status
-        REFUSED, its log text and the time up to which it did come.
+        REFUSED, its log text and the time up to which it did come; one that asks to end
+        the simulation gives ENDED instead of further steps.
 
         Args:
             tick: Start.
@@ -203,7 +204,7 @@ class FmuComponent:
 
     def _report(self, end: StepEnd) -> StepReport:
         status, at, reason = end
-        if status is not StepStatus.REFUSED:
+        if status in (StepStatus.OK, StepStatus.EVENT):
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason

@@ -68,7 +68,8 @@ def fmu(
     if not path.exists():
         own = path.with_name(f"{os.getpid()}{path.name}")
         step_map = integrate(mass_model(), "rk4", input_order=3, symbol=ca.SX)
-        export_fmu(step_map, own, fmi_version=version).replace(path)
+        kinds = ("cs", "me")
+        export_fmu(step_map, own, fmi_version=version, kinds=kinds).replace(path)
     return FmuComponent(path, name=name, kind=kind, parameters={"start_m": 0.5})
 
 
