@@ -82,7 +82,7 @@ class Advance:
             if instance.has_event and self._reports_events:
                 return StepStatus.EVENT, reached, ""
             if instance.has_event:
-                instance.event_count += 1
+                instance.count_event(reached_s if is_early else end_s)
                 instance.handle_events()
             if reached >= end_tick:
                 return StepStatus.OK, end_tick, ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -97,6 +97,7 @@ class FmuComponent:
         self._mapped = self._file.interface(parameters or {}, names or {})
         self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
         self._derivatives = Derivatives(self._file, self._kind, self._mapped)
+        self._tell: Callable[[int], None] | None = None
         self._load()
 
     def _load(self) -> None:
@@ -111,6 +112,7 @@ class FmuComponent:
                 self._relative_tolerance,
             )
             self._instance.stops_at_events = self._reports_events
+            self._instance.tell = self._tell
             self._instance.never_rewinds = not self._flags.canGetAndSetFMUstate
             stack.callback(self._instance.close)
             self._signals = Signals(self._mapped, self._instance, self._smooth)
@@ -153,6 +155,11 @@ class FmuComponent:
     def feedthrough(self) -> frozenset[tuple[str, str]]:
         """Pairs (input, output) from the model structure; all where it is silent."""
         return self._mapped.feedthrough
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each event inside a step."""
+        self._tell = self._instance.tell = tell
+        return self._kind == "model-exchange" or self._instance.has_event_mode
 
     @property
     def event_count(self) -> int:

@@ -119,6 +119,10 @@ class Troubled(Fake):
                     status=StepStatus.REFUSED,
                     message="the voltage is too low",
                 )
+            if self.how == "end":
+                return StepReport(
+                    outputs=y, end_tick=tick, status=StepStatus.ENDED, message="done"
+                )
             if self.how == "early":
                 return StepReport(outputs=y, end_tick=(tick + end_tick) // 2)
             if self.how == "raise":
