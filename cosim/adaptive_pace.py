@@ -50,6 +50,19 @@ class AdaptivePace:
             return self._forward.counts
         return {"accepted steps": self._accepted, "rejected steps": self._rejected}
 
+    def freeze(self) -> tuple[tuple[float, float, int, int], tuple[float, int, int]]:
+        """Return step, error and counts."""
+        own = (self._span, self._last_error, self._accepted, self._rejected)
+        return own, self._forward.freeze()
+
+    def thaw(
+        self, state: tuple[tuple[float, float, int, int], tuple[float, int, int]]
+    ) -> None:
+        """Take step, error and counts over."""
+        own, forward = state
+        self._span, self._last_error, self._accepted, self._rejected = own
+        self._forward.thaw(forward)
+
     def advance(self, run: PacedRun, tick: int, end_tick: int) -> None:
         """Step `run` from `tick` to `end_tick`.
 

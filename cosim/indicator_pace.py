@@ -44,6 +44,14 @@ class IndicatorPace:
         """Steps, and those of them that turned out too long."""
         return {"accepted steps": self._accepted, "steps found too long": self._late}
 
+    def freeze(self) -> tuple[float, int, int]:
+        """Return step and counts."""
+        return self._span, self._accepted, self._late
+
+    def thaw(self, state: tuple[float, int, int]) -> None:
+        """Take step and counts over."""
+        self._span, self._accepted, self._late = state
+
     def advance(self, run: PacedRun, tick: int, end_tick: int) -> None:
         """Step `run` from `tick` to `end_tick`.
 

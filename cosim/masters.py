@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
-from packtwin.cosim.graph import sort_groups
 from packtwin.cosim.pace import EvenPace, Pace
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
@@ -136,12 +135,7 @@ class GaussSeidel(AbstractExplicitMaster):
 
     @override
     def order(self, system: System) -> StepOrder:
-        graph: dict[str, list[str]] = {name: [] for name in system.component_names}
-        for connection in system.connections:
-            if not connection.is_delayed:
-                targets = graph[connection.source.component]
-                targets.append(connection.target.component)
-        order = tuple(name for group in sort_groups(graph) for name in group)
+        order = tuple(name for group in system.groups for name in group)
         rank = {name: i for i, name in enumerate(order)}
         return StepOrder(
             components=order,

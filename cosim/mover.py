@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import StepFunction
 from packtwin.cosim.hermite import difference_weights
-from packtwin.cosim.slot import Slot, describe
+from packtwin.cosim.slot import EndAsked, Slot, describe
 from packtwin.twin.component import StepReport, seconds
 from packtwin.twin.component_roles import (
     DifferentiableComponent,
@@ -239,8 +239,7 @@ class Mover:
             raise self.slot.failure(tick, end_tick, reason)
         is_done = report.status is StepStatus.OK and report.end_tick == end_tick
         if not (is_done or has_event) or not np.isfinite(report.outputs).all():
-            reason = self.slot.reason(end_tick, report, report.outputs)
-            raise self.slot.failure(tick, end_tick, reason)
+            raise self.slot.unfinished(tick, end_tick, report)
         if gap is None or not self._can_differentiate or not gap.any():
             return report
         component = cast(DifferentiableComponent, self.slot.component)
@@ -274,7 +273,7 @@ class Mover:
     def repeats_itself(self, tick: int, ends: tuple[int, int], u: Vector) -> str:
         """Return why a saved state cannot be trusted; empty if two steps repeat.
 
-        The component is left somewhere else and must be initialized again.
+        The component must be initialized again.
 
         Args:
             tick: Start.
@@ -292,8 +291,9 @@ class Mover:
                 second = self._checked_step(first.end_tick, ends[1], rows)
                 runs.append(np.concatenate([before, second.outputs]))
                 component.restore(saved)
-        except StepError as error:
-            return "" if "refused the step" in error.reason else error.reason
+        except (EndAsked, StepError) as error:
+            is_harmless = "refused the step" in error.reason
+            return "" if is_harmless or isinstance(error, EndAsked) else error.reason
         except Exception as error:  # whatever `save` or `restore` raise
             return describe(error)
         self.step_count = 0

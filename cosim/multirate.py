@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast, final
 
@@ -15,7 +16,7 @@ from packtwin.twin.component import (
     seconds,
     ticks,
 )
-from packtwin.twin.component_roles import SmoothComponent
+from packtwin.twin.component_roles import SmoothComponent, TellingComponent
 from packtwin.twin.errors import WiringError
 from packtwin.twin.input_polynomial import substep_rows
 from packtwin.twin.step_map import StepStatus
@@ -193,6 +194,11 @@ class MultirateComponent:
         inner, (self._now, self._began), vectors = state
         self._received, self._last, self._change = vectors
         self._inner.restore(inner)
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """Have the component tell of its events."""
+        inner = self._inner
+        return isinstance(inner, TellingComponent) and inner.tell_events(tell)
 
     def close(self) -> None:
         """Close the component."""

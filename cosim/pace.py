@@ -84,6 +84,14 @@ class Pace(Protocol):
         """Step `run` from `tick` to `end_tick`."""
         ...
 
+    def freeze(self) -> Any:
+        """Return what it has learned, of plain values."""
+        ...
+
+    def thaw(self, state: Any) -> None:
+        """Go on with what another has learned."""
+        ...
+
 
 @final
 class EvenPace:
@@ -102,6 +110,12 @@ class EvenPace:
             tick = run.advance_to_event(tick, end_tick)
         reason = f"{EVENT_LIMIT} events in one communication step"
         raise standstill(tick, reason)
+
+    def freeze(self) -> None:
+        """Nothing is learned."""
+
+    def thaw(self, state: None) -> None:
+        """Nothing is learned."""
 
 
 def fitting(wanted: float, rest: int) -> int:

@@ -14,17 +14,22 @@ from packtwin.cosim.abstract_stepper import AbstractStepper
 from packtwin.cosim.masters import AbstractMaster
 from packtwin.cosim.system import System
 
-__all__ = ["provenance_of"]
+__all__ = ["own_version", "provenance_of"]
+
+
+@cache
+def own_version() -> str:
+    """Return packtwin's version."""
+    try:
+        return version("packtwin")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"
 
 
 @cache
 def _versions() -> Mapping[str, str]:
-    try:
-        own = version("packtwin")
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        own = "unknown"
     return {
-        "packtwin": own,
+        "packtwin": own_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),

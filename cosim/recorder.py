@@ -78,7 +78,7 @@ class Recorder:
         Args:
             series: The columns.
             document: What is known of the run.
-            state: From `save`.
+            state: From `freeze`.
         """
         if self._sink is not None:
             place = None if state is None else state["place"]
@@ -124,7 +124,7 @@ class Recorder:
         self.read(self.room(1)[0])
         self.written(1)
 
-    def save(self) -> dict[str, Any]:
+    def freeze(self) -> dict[str, Any]:
         """Return what `open` needs to go on in another process."""
         if self._recording is None:
             rows = self._rows[: self._fill].copy()

@@ -38,11 +38,11 @@ class RunStatus:
     """How a run ended.
 
     Attributes:
-        kind: `completed` at its planned end, `stopped` by a condition, `failed`, or
-            `interrupted`: it was killed while it was recorded to a file.
+        kind: `completed` at its planned end, `stopped` by a condition or a component,
+            `failed`, or `interrupted`: it was killed while it was recorded to a file.
         time_s: Time reached.
-        reason: The condition that stopped it, or what the failed component said.
-        component: The failed component.
+        reason: The condition that stopped it, or what the component said.
+        component: That failed or asked to end.
     """
 
     kind: Literal["completed", "stopped", "failed", "interrupted"]
@@ -62,6 +62,7 @@ class RunStats:
         real_time_factor: Simulated seconds per second; inf if too fast to measure.
         component_seconds: Seconds in the steps of each component, if measured.
         counts: Steps of components, iterations and so on, as the master counts them.
+        pacing: Of a paced run, how it kept up with the clock; see `Pacer.stats`.
     """
 
     wall_s: float
@@ -69,6 +70,7 @@ class RunStats:
     real_time_factor: float
     component_seconds: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    pacing: Mapping[str, float] = field(default_factory=dict)
 
 
 @final

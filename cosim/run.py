@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import Any, Literal, final
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
+from packtwin.cosim.checkpoint import check_savable
 from packtwin.cosim.compiled_run import loop_in_c
 from packtwin.cosim.drive import Care, drive
 from packtwin.cosim.python_loop import Loop, PythonLoop
 from packtwin.cosim.recorder import Recorder
 from packtwin.cosim.result import Result, RunStats, RunStatus
 from packtwin.cosim.result_table import Series
+from packtwin.cosim.slot import EndAsked
 from packtwin.cosim.stopping import Stop
 from packtwin.cosim.time_grid import TimeGrid
 from packtwin.twin.component import seconds
@@ -37,6 +40,7 @@ class Run:
         care: What happens between the steps.
         provenance: Returns where the result comes from.
         has_timing: Whether the components are timed.
+        state: Of a saved run that goes on; None for a new one.
     """
 
     stepper: AbstractStepper
@@ -47,6 +51,7 @@ class Run:
     care: Care
     provenance: Callable[[], Mapping[str, str]]
     has_timing: bool
+    state: Mapping[str, Any] | None = None
 
     def make(self) -> tuple[Result, StepError | None]:
         """Run; return the result, and the error that ended it if one did."""
@@ -54,8 +59,11 @@ class Run:
         error: StepError | None = None
         try:
             status = self._go()
+        except EndAsked as end:
+            status = self._broken_off("stopped", end.component, end.reason)
         except StepError as caught:
-            error, status = caught, self._failure(caught)
+            error = caught
+            status = self._broken_off("failed", error.component, error.reason)
         except BaseException:
             self.recorder.abandon()
             raise
@@ -65,33 +73,41 @@ class Run:
         return self._conclude(status, wall_s), error
 
     def _go(self) -> RunStatus:
-        stepper, recorder = self.stepper, self.recorder
-        recorder.open(self.series, {"provenance": dict(self.provenance())})
+        stepper, recorder, state = self.stepper, self.recorder, self.state
+        recorded = None if state is None else state["recorder"]
+        recorder.open(self.series, {"provenance": dict(self.provenance())}, recorded)
         stepper.initialize(self.grid.start)
-        recorder.add()
+        if self.care.keeper is not None:
+            check_savable(stepper.components)
+        if state is None:
+            recorder.add()
+        else:
+            stepper.thaw(state["stepper"])
         loop: Loop = loop_in_c(stepper, recorder, self.stops) or PythonLoop(
             stepper, recorder.read, self.stops
         )
-        return drive(loop, self.grid, recorder, self.stops, self.care)
+        with self.care.keeper or nullcontext():
+            return drive(loop, self.grid, recorder, self.stops, self.care)
 
-    def _failure(self, error: StepError) -> RunStatus:
+    def _broken_off(
+        self, kind: Literal["stopped", "failed"], component: str, reason: str
+    ) -> RunStatus:
         reached = self.grid.tick(max(self.recorder.count - 1, 0))
         return RunStatus(
-            kind="failed",
-            time_s=seconds(reached),
-            reason=error.reason,
-            component=error.component,
+            kind=kind, time_s=seconds(reached), reason=reason, component=component
         )
 
     def _conclude(self, status: RunStatus, wall_s: float) -> Result:
         n_step = max(self.recorder.count - 1, 0)
-        simulated_s = seconds(self.grid.tick(n_step) - self.grid.start)
+        first = 0 if self.state is None else int(self.state["step"])
+        simulated_s = seconds(self.grid.tick(n_step) - self.grid.tick(first))
         stats = RunStats(
             wall_s=wall_s,
             step_count=n_step,
             real_time_factor=simulated_s / wall_s if wall_s > 0.0 else math.inf,
             component_seconds=self.stepper.component_seconds if self.has_timing else {},
             counts=self.stepper.counts,
+            pacing={} if self.care.pacer is None else self.care.pacer.stats,
         )
         provenance = dict(self.provenance())
         self.recorder.finish(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+from packtwin.cosim.checkpoint import Checkpoint
 from packtwin.cosim.drive import Care
+from packtwin.cosim.identity import identity_of
+from packtwin.cosim.keeper import keeper_of, resumed_state
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.provenance import provenance_of
+from packtwin.cosim.real_time import Pacer, RealTime
 from packtwin.cosim.recorder import Recorder
 from packtwin.cosim.result import Result
 from packtwin.cosim.result_table import Series
@@ -42,6 +48,9 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     throw: bool = True,
     has_timing: bool = False,
     sink: Sink | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume_from: Path | str | None = None,
+    pace: float | RealTime | None = None,
 ) -> Result:
     """Run a system from `start_s` to `stop_s`.
 
@@ -66,10 +75,18 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         has_timing: Measure the seconds spent in each component.
         sink: Where rows go while the run goes on, such as a `ParquetSink`; the result
             then holds the last one only.
+        checkpoint: When and where to save the whole run to a file.
+        resume_from: A file that a run of the same system and settings was saved to;
+            this one goes on from there, perhaps to a later end, and gives what that
+            one would have given, to the last bit.
+        pace: Simulated seconds per second, or a `RealTime`: wait for the clock, and
+            say in the result's `stats.pacing` how well it was kept up with.
 
     Raises:
         StepError: A component refused a step or gave values that are not finite. Its
             `result` holds everything up to the last good step.
+        ScenarioError: A checkpoint or recording cannot be written, read or gone on
+            from, or a component cannot be saved.
         WiringError: A pattern or condition names no output, or a component cannot
             take these steps.
     """
@@ -80,15 +97,28 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     stepper = master.prepare(
         system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
     )
+    recorder = Recorder(stepper, columns, grid, sink)
+    series = _series(system, columns, bonds, has_events=stepper.has_events)
+    identity: dict[str, Any] = {}
+    if checkpoint is not None or resume_from is not None:
+        identity = identity_of(system, master, grid, series, bonds)
+    state = None
+    if resume_from is not None:
+        state = resumed_state(resume_from, identity, grid, has_sink=sink is not None)
     run = Run(
         stepper=stepper,
         grid=grid,
-        recorder=Recorder(stepper, columns, grid, sink),
-        series=_series(system, columns, bonds, has_events=stepper.has_events),
+        recorder=recorder,
+        series=series,
         stops=compile_stops(stop_when, system.output_names, stepper.values),
-        care=Care(progress=progress),
+        care=Care(
+            progress=progress,
+            pacer=None if pace is None else Pacer(_real_time(pace), grid),
+            keeper=keeper_of(checkpoint, identity, stepper, recorder, grid),
+        ),
         provenance=lambda: provenance_of(system, master, stepper, step_s),
         has_timing=has_timing,
+        state=state,
     )
     plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
     logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
@@ -99,6 +129,10 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         error.result = result
         raise error
     return result
+
+
+def _real_time(pace: float | RealTime) -> RealTime:
+    return pace if isinstance(pace, RealTime) else RealTime(factor=float(pace))
 
 
 def _series(

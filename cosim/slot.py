@@ -17,9 +17,24 @@ from packtwin.twin.step_map import StepStatus
 from packtwin.twin.units import UNITS
 from packtwin.twin.variable import Variable
 
-__all__ = ["Slot", "describe"]
+__all__ = ["EndAsked", "Slot", "describe"]
 
 Vector: TypeAlias = NDArray[np.float64]
+
+
+class EndAsked(Exception):  # noqa: N818 (no error: it ends a run)
+    """A component asks to end the run.
+
+    Attributes:
+        component: Its name.
+        reason: When it does, and what it says.
+    """
+
+    def __init__(self, component: str, tick: int, message: str) -> None:
+        why = f": {message}" if message else ""
+        self.component = component
+        self.reason = f"`{component}` asks to end at {seconds(tick):.9g} s{why}"
+        super().__init__(self.reason)
 
 
 @final
@@ -122,6 +137,15 @@ class Slot:
         if report is not None and report.end_tick != end_tick:
             return f"it returned early, at {seconds(report.end_tick):.9g} s"
         return f"not finite: {_named(self.outputs, y, is_bad_only=True)}"
+
+    def unfinished(
+        self, tick: int, end_tick: int, report: StepReport
+    ) -> StepError | EndAsked:
+        """Return what a step leads to that is no good."""
+        if report.status is StepStatus.ENDED:
+            return EndAsked(self.component.name, report.end_tick, report.message)
+        reason = self.reason(end_tick, report, report.outputs)
+        return self.failure(tick, end_tick, reason)
 
     def failure(self, tick: int, end_tick: int, reason: str) -> StepError:
         """Return the error of a failed step."""

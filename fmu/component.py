@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +44,8 @@ Vector: TypeAlias = NDArray[np.float64]
 @final
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    saved: SavedState
+    token: str
+    saved: SavedState | bytes
     standing: Standing
     discrete: Vector
     outputs: Vector
@@ -114,6 +115,7 @@ class FmuComponent:
         )
         self._smooth = smooth_inputs(self.file, self.kind, self.mapped.inputs)
         self._derivatives = Derivatives(self.file, self.kind, self.mapped)
+        self._tell: Callable[[int], None] | None = None
         self._load()
 
     def _load(self) -> None:
@@ -128,6 +130,7 @@ class FmuComponent:
                 self._relative_tolerance,
             )
             self._instance.stops_at_events = self._reports_events
+            self._instance.tell = self._tell
             self._instance.never_rewinds = not self._flags.canGetAndSetFMUstate
             stack.callback(self._instance.close)
             self._signals = Signals(self.mapped, self._instance, self._smooth)
@@ -171,6 +174,11 @@ class FmuComponent:
         """Pairs (input, output) from the model structure; all where it is silent."""
         return self.mapped.feedthrough
 
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each event inside a step."""
+        self._tell = self._instance.tell = tell
+        return self.kind == "model-exchange" or self._instance.has_event_mode
+
     @property
     def event_count(self) -> int:
         """Events handled inside steps since the start."""
@@ -204,7 +212,8 @@ class FmuComponent:
 
         Events inside the step are handled there; a step that the FMU ends early is
         continued to its end. An FMU that discards the step gives a report with status
-        REFUSED, its log text and the time up to which it did come.
+        REFUSED, its log text and the time up to which it did come; one that asks to end
+        the simulation gives ENDED instead of further steps.
 
         Args:
             tick: Start.
@@ -222,7 +231,7 @@ class FmuComponent:
 
     def _report(self, end: StepEnd) -> StepReport:
         status, at, reason = end
-        if status is not StepStatus.REFUSED:
+        if status in (StepStatus.OK, StepStatus.EVENT):
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason
@@ -283,17 +292,30 @@ class FmuComponent:
             raise FmuError(msg)
         instance = self._open_instance()
         return _Snapshot(
-            instance.save(), instance.standing, self._signals.discrete, self._last
+            token=self.file.token,
+            saved=instance.save(),
+            standing=instance.standing,
+            discrete=self._signals.discrete,
+            outputs=self._last,
         )
 
     def restore(self, state: _Snapshot) -> None:
-        """Go back to a saved state.
+        """Go back to a saved state, also one that another process made bytes of.
 
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        instance = self._open_instance()
-        instance.restore(state.saved)
+        instance, saved = self._open_instance(), state.saved
+        if isinstance(saved, bytes):
+            if state.token != self.file.token:
+                msg = (
+                    f"The state of `{self.name}` was saved by another FMU than "
+                    f"`{self._path}`: its token is `{state.token}`, not "
+                    f"`{self.file.token}`; take the FMU that it was saved with."
+                )
+                raise FmuError(msg)
+            saved = instance.unpack(saved)
+        instance.restore(saved)
         instance.standing = state.standing
         self._signals.discrete = state.discrete
         self._last = state.outputs

@@ -24,6 +24,7 @@ class Dialect:
         statuses: Names of the status values, from 0; both versions agree on the first
             five.
         state_name: How the functions that copy the state spell it.
+        deserialize_verb: How they spell the way back from bytes.
         types: Type of a variable as fmpy names it: array type and suffix of its
             getter and setter.
         get_output_derivatives: Function that tells time derivatives of outputs.
@@ -34,6 +35,7 @@ class Dialect:
     prefix: str
     statuses: tuple[str, ...]
     state_name: str
+    deserialize_verb: str
     types: Mapping[str, tuple[type[np.generic], str]]
     get_output_derivatives: str
     has_value_count: bool
@@ -47,6 +49,21 @@ class Dialect:
     def set_state(self) -> str:
         """Function that goes back to a copied state."""
         return f"{self.prefix}Set{self.state_name}"
+
+    @property
+    def state_size(self) -> str:
+        """Function that says how many bytes a copied state takes."""
+        return f"{self.prefix}Serialized{self.state_name}Size"
+
+    @property
+    def serialize(self) -> str:
+        """Function that turns a copied state into bytes."""
+        return f"{self.prefix}Serialize{self.state_name}"
+
+    @property
+    def deserialize(self) -> str:
+        """Function that turns bytes into a copied state."""
+        return f"{self.prefix}{self.deserialize_verb}{self.state_name}"
 
     @property
     def free_state(self) -> str:
@@ -74,6 +91,7 @@ FMI2 = Dialect(
     prefix="fmi2",
     statuses=(*_STATUSES, "Pending"),
     state_name="FMUstate",
+    deserialize_verb="DeSerialize",
     types={
         "Real": (np.float64, "Real"),
         "Integer": (np.int32, "Integer"),
@@ -90,6 +108,7 @@ FMI3 = Dialect(
     prefix="fmi3",
     statuses=_STATUSES,
     state_name="FMUState",
+    deserialize_verb="Deserialize",
     types={
         "Float64": (np.float64, "Float64"),
         "Float32": (np.float32, "Float32"),

@@ -115,7 +115,7 @@ class AbstractExchange(AbstractStepping):
                 self.has_event = True
                 break
             if is_event:
-                self.event_count += 1
+                self.count_event(now_s)
                 self.handle_events()
                 solver.reset(now_s)
                 count = count + 1 if now_s <= before_s else 0

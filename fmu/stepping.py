@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.instance import AbstractInstance
+from packtwin.twin.component import ticks
 
 __all__ = ["AbstractStepping", "SmoothInputs", "Standing"]
 
@@ -69,6 +70,7 @@ class AbstractStepping(AbstractInstance):
         never_rewinds: Whether the FMU may forget how to go back.
         stops_at_events: Whether a step is to end at an event.
         has_event_mode: Whether discrete inputs may only change at events.
+        tell: Called with the tick of each event handled inside a step.
     """
 
     reached_s: float = 0.0
@@ -81,6 +83,13 @@ class AbstractStepping(AbstractInstance):
     never_rewinds: bool = False
     stops_at_events: bool = False
     has_event_mode: bool = False
+    tell: Callable[[int], None] | None = None
+
+    def count_event(self, time_s: float) -> None:
+        """Count an event that is handled inside a step, and tell of it."""
+        self.event_count += 1
+        if self.tell is not None:
+            self.tell(ticks(time_s))
 
     @property
     def standing(self) -> Standing:

@@ -46,6 +46,7 @@ class StepStatus(IntEnum):
     OK = 0
     REFUSED = 1  # nothing was changed: the step was not possible
     EVENT = 2  # an event ended the step early
+    ENDED = 3  # it asks to end the run; nothing more can be stepped
 
 
 @final
