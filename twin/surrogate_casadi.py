@@ -8,6 +8,7 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.casadi_kernels import squashed
 from packtwin.twin.surrogate import CORRECTIONS
 from packtwin.twin.table import Table
 from packtwin.twin.trust import UNKNOWN_BOUND_V, UNKNOWN_DISTANCE
@@ -128,6 +129,6 @@ def casadi_network(layers: list[tuple[Array, Array]], z: Any) -> Any:
     """Return a network of linear layers with `z / sqrt(1 + z^2)` between them."""
     for k, (matrix, bias) in enumerate(layers):
         if k:
-            z = z / ca.sqrt(1.0 + z * z)
+            z = squashed(z)
         z = ca.mtimes(ca.DM(matrix), z) + ca.DM(bias)
     return z
