@@ -149,7 +149,13 @@ def _run(
         RunVariable(**{**row, "starts": tuple(row["starts"])})
         for row in plan["variables"]
     )
-    subject = Subject(calls=calls, plan=plan, variables=variables, before=before)
+    subject = Subject(
+        calls=calls,
+        plan=plan,
+        variables=variables,
+        before=before,
+        beat=lambda: write(is_alive=True),
+    )
     for name in names:
         write(begin=name)
         is_last = False

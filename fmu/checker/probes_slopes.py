@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
@@ -89,6 +90,7 @@ def undeclared(
     if not watched:
         return
     for known in knowns:
+        subject.beat()
         free = [
             v for v in watched if known.key not in (v.key, *(declared[v.key] or ()))
         ]
@@ -96,27 +98,29 @@ def undeclared(
         with place(subject) as made:
             point = Point(subject, made)
             base = point.values(known)
-            before = [made.get([v]) for v in free]
-            for share in _SHARES:
-                if not base or not point.put(known, known.near(share, base)):
+            status, before = made.get(free)
+            for share in _SHARES if base and status <= 1 else ():
+                if not point.put(known, known.near(share, base)):
                     continue
-                for v, (status, was) in zip(free, before, strict=True):
-                    changed, now = made.get([v])
-                    pairs = [
-                        (a, b)
-                        for a, b in zip(was, now, strict=True)
-                        if packed(a) != packed(b)
-                    ]
-                    if max(status, changed) > 1 or not pairs or v.name in seen:
+                status, after = made.get(free)
+                if status > 1:
+                    continue
+                for v, was, now in zip(_cells(free), before, after, strict=True):
+                    if packed(was) == packed(now) or v.name in seen:
                         continue
                     seen.add(v.name)
                     message = (
-                        f"{what} changes from {pairs[0][0]!r} to {pairs[0][1]!r} with "
-                        f"`{known.name}`, which is not declared."
+                        f"{what} changes from {was!r} to {now!r} with `{known.name}`, "
+                        "which is not declared."
                     )
                     yield Finding(
                         rule="dependency-missing", message=message, variable=v.name
                     )
+
+
+def _cells(variables: Iterable[RunVariable]) -> list[RunVariable]:
+    """Return a variable for each element."""
+    return [v for v in variables for _ in range(v.size)]
 
 
 def wrong_derivatives(
@@ -140,100 +144,135 @@ def wrong_derivatives(
         unknowns: What is derived.
         may_refuse: Whether the FMU need not provide them in this place.
     """
-    doubles = [v for v in knowns if v.is_double], [v for v in unknowns if v.is_double]
-    for capability, function in _FUNCTIONS:
-        if not subject.flag(capability):
-            continue
-        slope = _Slope(subject, place, function, may_refuse)
-        first = list(slope.wrong(*doubles, 0.0))
-        if first:
-            again = {(f.rule, f.variable) for f in slope.wrong(*doubles, _ASIDE)}
-            yield from (f for f in first if (f.rule, f.variable) in again)
+    slopes = _Slopes(
+        subject=subject,
+        place=place,
+        knowns=[v for v in knowns if v.is_double],
+        unknowns=[v for v in unknowns if v.is_double],
+        may_refuse=may_refuse,
+    )
+    first = list(slopes.wrong(0.0))
+    if first:
+        again = {(f.rule, f.variable) for f in slopes.wrong(_ASIDE)}
+        yield from (f for f in first if (f.rule, f.variable) in again)
 
 
 @final
-class _Slope:
-    """Compares one of the two functions of derivatives with differences."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slopes:
+    """Derivatives of all unknowns by all knowns, as the FMU says and as they are."""
 
-    __slots__ = ("_function", "_may_refuse", "_place", "_subject")
+    subject: Subject
+    place: Place
+    knowns: list[RunVariable]
+    unknowns: list[RunVariable]
+    may_refuse: bool
 
-    def __init__(
-        self, subject: Subject, place: Place, function: str, may_refuse: bool
-    ) -> None:
-        self._subject = subject
-        self._place = place
-        self._function = function
-        self._may_refuse = may_refuse
-
-    def wrong(
-        self,
-        knowns: Sequence[RunVariable],
-        unknowns: Sequence[RunVariable],
-        share: float,
-    ) -> Iterator[Finding]:
+    def wrong(self, share: float) -> Iterator[Finding]:
         """Yield what differs with all inputs moved by a share."""
-        for known in knowns:
-            with self._place(self._subject) as made:
-                self._subject.set_near(made, self._subject.inputs(), share)
-                point = Point(self._subject, made)
-                base = point.values(known)
-                for v in unknowns if base else ():
-                    if v.key == known.key:
-                        continue
-                    got = self._derivative(made, v, known, base)
-                    if got is None and self._may_refuse:
-                        return
-                    if got is None:
-                        reason = self._subject.calls.journal.reason()
-                        message = (
-                            f"Its derivative to `{known.name}` is refused: {reason}"
-                        )
-                        yield Finding(
-                            rule="capability-lies", message=message, variable=v.name
-                        )
-                        return
-                    yield from self._judged(point, v, known, base, got)
+        functions = [name for flag, name in _FUNCTIONS if self.subject.flag(flag)]
+        if not self.unknowns or not functions:
+            return
+        with self.place(self.subject) as made:
+            self.subject.set_near(made, self.subject.inputs(), share)
+            point = Point(self.subject, made)
+            bases = {v.key: point.values(v) for v in self.knowns}
+            knowns = [v for v in self.knowns if bases[v.key]]
+            ways = {v.key: _direction(v, bases[v.key]) for v in knowns}
+            said: dict[str, list[list[float]]] = {}
+            for function in functions:
+                found = self._told(made, function, knowns, ways)
+                if found is None:
+                    yield from self._refused(function)
+                    return
+                said[function] = found
+            for k, known in enumerate(knowns):
+                rows = self._rows(point, known, bases[known.key], ways[known.key])
+                size = _DIFFERENCE * known.scale(bases[known.key][0])
+                for function, table in said.items():
+                    yield from self._judged(known, function, table[k], rows, size)
 
-    def _derivative(
-        self, made: Instance, v: RunVariable, known: RunVariable, base: Sequence[float]
-    ) -> list[float] | None:
-        """Return it for each element of the unknown, or as one sum if adjoint."""
-        along = _direction(known, base)
-        if self._function == "GetDirectionalDerivative":
-            return made.differentiate(self._function, [v], [known], along)
-        found = made.differentiate(self._function, [v], [known], _weights(v.size))
-        return None if found is None else [_dot(found, along)]
+    def _refused(self, function: str) -> Iterator[Finding]:
+        if not self.may_refuse:
+            message = f"It is refused: {self.subject.calls.journal.reason()}"
+            name = self.subject.named(function)
+            yield Finding(rule="capability-lies", message=message, variable=name)
+
+    def _told(
+        self,
+        made: Instance,
+        function: str,
+        knowns: list[RunVariable],
+        ways: Mapping[int, list[float]],
+    ) -> list[list[float]] | None:
+        """Return for each known the derivatives along its way; nothing if refused.
+
+        Directional ones have a number for each element of the unknowns, adjoint ones a
+        number for each unknown: the weighted sum of its elements.
+        """
+        table: list[list[float]] = [[] for _ in knowns]
+        if function == "GetDirectionalDerivative":
+            for k, known in enumerate(knowns):
+                self.subject.beat()
+                column = made.differentiate(
+                    function, self.unknowns, [known], ways[known.key]
+                )
+                if column is None:
+                    return None
+                table[k] = column
+            return table
+        for v in self.unknowns:
+            self.subject.beat()
+            row = made.differentiate(function, [v], knowns, _weights(v.size))
+            if row is None:
+                return None
+            for k, known in enumerate(knowns):
+                table[k].append(_dot(ways[known.key], row[: known.size]))
+                row = row[known.size :]
+        return table
+
+    def _rows(
+        self,
+        point: Point,
+        known: RunVariable,
+        base: Sequence[float],
+        way: Sequence[float],
+    ) -> list[list[float]]:
+        """Return the unknowns with a known less, as it is, and greater."""
+        self.subject.beat()
+        size = _DIFFERENCE * known.scale(base[0])
+        rows = []
+        for sign in (-1.0, 0.0, 1.0):
+            point.put(
+                known, [b + sign * size * d for b, d in zip(base, way, strict=True)]
+            )
+            status, values = point.made.get(self.unknowns)
+            rows.append(values if status <= 1 else [])
+        point.put(known, base)
+        return rows
 
     def _judged(
         self,
-        point: Point,
-        v: RunVariable,
         known: RunVariable,
-        base: Sequence[float],
+        function: str,
         got: Sequence[float],
+        rows: Sequence[Sequence[float]],
+        size: float,
     ) -> Iterator[Finding]:
-        size = _DIFFERENCE * known.scale(base[0])
-        rows: list[list[float]] = []
-        for sign in (-1.0, 0.0, 1.0):
-            steps = (sign * size * d for d in _direction(known, base))
-            point.put(known, [b + step for b, step in zip(base, steps, strict=True)])
-            status, values = point.made.get([v])
-            if status > 1:
-                break
-            rows.append(values)
-        point.put(known, base)
-        if len(rows) < 3:
+        if not all(rows):
             return
-        if len(got) < v.size:
-            rows = [[_dot(_weights(v.size), row)] for row in rows]
-        for element, one in enumerate(got):
-            values = [row[element] for row in rows]
-            found = list(
-                judge_derivative(v, known.name, one, values, size, self._function)
-            )
-            yield from found
-            if found:
-                return
+        is_sum, first, seen = len(got) < len(rows[0]), 0, ""
+        for k, v in enumerate(self.unknowns if is_sum else _cells(self.unknowns)):
+            last = first + (v.size if is_sum else 1)
+            weights = _weights(last - first)
+            values = [_dot(weights, row[first:last]) for row in rows]
+            first = last
+            if v.key != known.key and v.name != seen:
+                wrong = [
+                    *judge_derivative(v, known.name, got[k], values, size, function)
+                ]
+                seen = v.name if wrong else ""
+                yield from wrong
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +38,14 @@ class Subject:
 
     Attributes:
         before: The settings of the process before the library was loaded.
+        beat: A sign of life in a long probe.
         step_s: A step size that works; 0 while none is known.
     """
 
     calls: AbstractCalls
     plan: Mapping[str, Any]
     variables: tuple[RunVariable, ...]
+    beat: Callable[[], None]
     before: Mapping[str, Any] = field(default_factory=dict)
     step_s: float = 0.0
     _count: int = field(default=0)
