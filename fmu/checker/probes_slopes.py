@@ -1,59 +1,29 @@
-"""Probes of what depends on what, and how much."""
+"""Probes of derivatives, directional and adjoint, against central differences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 from packtwin.fmu.checker.calls import Instance
-from packtwin.fmu.checker.point import Point
-from packtwin.fmu.checker.run_variable import RunVariable, packed
+from packtwin.fmu.checker.point import Place, Point, cells, initializing
+from packtwin.fmu.checker.run_variable import RunVariable
 from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = [
-    "Place",
     "judge_derivative",
-    "probe_dependencies",
     "probe_derivatives",
-    "undeclared",
     "wrong_derivatives",
 ]
 
-Place: TypeAlias = Callable[[Subject], AbstractContextManager[Instance]]
-"""Brings a new instance to where knowns are moved."""
-
-_SHARES = (0.01, -0.03, 0.1)
 _DERIVATIVE_TOLERANCE = 1e-4
 _ASIDE = 0.037  # of an input's size
+_N_NOISE = 10.0
 _KINK = 1e-2  # differences to both sides are unlike
 _DIFFERENCE = 1e-4  # of a known's size
-_FUNCTIONS = (
-    ("providesDirectionalDerivatives", "GetDirectionalDerivative"),
-    ("providesAdjointDerivatives", "GetAdjointDerivative"),
-)
-
-
-@contextmanager
-def _initializing(subject: Subject) -> Iterator[Instance]:
-    with subject.instance() as made:
-        subject.enter(made)
-        yield made
-
-
-def probe_dependencies(subject: Subject) -> Iterator[Finding]:
-    """What is not among an initial unknown's dependencies, does not change it."""
-    declared = subject.unknowns("InitialUnknowns")
-    knowns = [
-        v
-        for v in subject.variables
-        if v.is_real
-        and v.variability != "constant"
-        and (v.causality == "input" or v.initial == "exact")
-    ]
-    where = "In initialization mode it"
-    yield from undeclared(subject, _initializing, knowns, declared, where)
+_CAPABILITIES = ("providesDirectionalDerivatives", "providesAdjointDerivatives")
+_DIRECTIONAL, _ADJOINT = "GetDirectionalDerivative", "GetAdjointDerivative"
 
 
 def probe_derivatives(subject: Subject) -> Iterator[Finding]:
@@ -64,63 +34,8 @@ def probe_derivatives(subject: Subject) -> Iterator[Finding]:
     outputs = [v for v in subject.outputs() if v.key in keys]
     # FMI lets a slave provide them at communication points only.
     yield from wrong_derivatives(
-        subject, _initializing, subject.inputs(), outputs, may_refuse=True
+        subject, initializing, subject.inputs(), outputs, may_refuse=True
     )
-
-
-def undeclared(
-    subject: Subject,
-    place: Place,
-    knowns: Iterable[RunVariable],
-    declared: Mapping[int, tuple[int, ...] | None],
-    what: str,
-) -> Iterator[Finding]:
-    """Yield the unknowns that change with what they do not depend on.
-
-    Args:
-        subject: The FMU.
-        place: Where the knowns are moved, one after the other.
-        knowns: What is moved.
-        declared: Dependencies by the key of the unknown; unknowns without are left out.
-        what: The beginning of a sentence about such an unknown.
-    """
-    watched = [
-        v for v in subject.variables if v.is_real and declared.get(v.key) is not None
-    ]
-    if not watched:
-        return
-    for known in knowns:
-        subject.beat()
-        free = [
-            v for v in watched if known.key not in (v.key, *(declared[v.key] or ()))
-        ]
-        seen: set[str] = set()
-        with place(subject) as made:
-            point = Point(subject, made)
-            base = point.values(known)
-            status, before = made.get(free)
-            for share in _SHARES if base and status <= 1 else ():
-                if not point.put(known, known.near(share, base)):
-                    continue
-                status, after = made.get(free)
-                if status > 1:
-                    continue
-                for v, was, now in zip(_cells(free), before, after, strict=True):
-                    if packed(was) == packed(now) or v.name in seen:
-                        continue
-                    seen.add(v.name)
-                    message = (
-                        f"{what} changes from {was!r} to {now!r} with `{known.name}`, "
-                        "which is not declared."
-                    )
-                    yield Finding(
-                        rule="dependency-missing", message=message, variable=v.name
-                    )
-
-
-def _cells(variables: Iterable[RunVariable]) -> list[RunVariable]:
-    """Return a variable for each element."""
-    return [v for v in variables for _ in range(v.size)]
 
 
 def wrong_derivatives(
@@ -170,27 +85,39 @@ class _Slopes:
 
     def wrong(self, share: float) -> Iterator[Finding]:
         """Yield what differs with all inputs moved by a share."""
-        functions = [name for flag, name in _FUNCTIONS if self.subject.flag(flag)]
-        if not self.unknowns or not functions:
+        is_directional, is_adjoint = (bool(self.subject.flag(f)) for f in _CAPABILITIES)
+        if not self.unknowns or not (is_directional or is_adjoint):
             return
         with self.place(self.subject) as made:
             self.subject.set_near(made, self.subject.inputs(), share)
             point = Point(self.subject, made)
             bases = {v.key: point.values(v) for v in self.knowns}
             knowns = [v for v in self.knowns if bases[v.key]]
-            ways = {v.key: _direction(v, bases[v.key]) for v in knowns}
-            said: dict[str, list[list[float]]] = {}
-            for function in functions:
-                found = self._told(made, function, knowns, ways)
-                if found is None:
-                    yield from self._refused(function)
+            sums: dict[int, list[float]] | None = {}
+            if is_adjoint:
+                sums = self._sums(made, knowns, bases)
+            if sums is None:
+                yield from self._refused(_ADJOINT)
+                return
+            for known in self.subject.in_time(knowns):
+                base = bases[known.key]
+                way = _direction(known, base)
+                column: list[float] | None = []
+                if is_directional:
+                    column = made.differentiate(
+                        _DIRECTIONAL, self.unknowns, [known], way
+                    )
+                if column is None:
+                    yield from self._refused(_DIRECTIONAL)
                     return
-                said[function] = found
-            for k, known in enumerate(knowns):
-                rows = self._rows(point, known, bases[known.key], ways[known.key])
-                size = _DIFFERENCE * known.scale(bases[known.key][0])
-                for function, table in said.items():
-                    yield from self._judged(known, function, table[k], rows, size)
+                rows = self._rows(point, known, base)
+                size = _DIFFERENCE * known.scale(base[0])
+                if column and all(rows):
+                    yield from self._judged(known, column, rows, size)
+                if is_adjoint and all(rows):
+                    yield from self._judged_sums(
+                        known, knowns.index(known), sums, rows, size
+                    )
 
     def _refused(self, function: str) -> Iterator[Finding]:
         if not self.may_refuse:
@@ -198,81 +125,73 @@ class _Slopes:
             name = self.subject.named(function)
             yield Finding(rule="capability-lies", message=message, variable=name)
 
-    def _told(
+    def _sums(
         self,
         made: Instance,
-        function: str,
         knowns: list[RunVariable],
-        ways: Mapping[int, list[float]],
-    ) -> list[list[float]] | None:
-        """Return for each known the derivatives along its way; nothing if refused.
+        bases: Mapping[int, list[float]],
+    ) -> dict[int, list[float]] | None:
+        """Return adjoint derivatives along the way of each known, by unknown.
 
-        Directional ones have a number for each element of the unknowns, adjoint ones a
-        number for each unknown: the weighted sum of its elements.
+        They are those of the weighted sum of its elements; nothing if they are refused.
         """
-        table: list[list[float]] = [[] for _ in knowns]
-        if function == "GetDirectionalDerivative":
-            for k, known in enumerate(knowns):
-                self.subject.beat()
-                column = made.differentiate(
-                    function, self.unknowns, [known], ways[known.key]
-                )
-                if column is None:
-                    return None
-                table[k] = column
-            return table
-        for v in self.unknowns:
-            self.subject.beat()
-            row = made.differentiate(function, [v], knowns, _weights(v.size))
+        found: dict[int, list[float]] = {}
+        for v in self.subject.in_time(self.unknowns):
+            row = made.differentiate(_ADJOINT, [v], knowns, _weights(v.size))
             if row is None:
                 return None
-            for k, known in enumerate(knowns):
-                table[k].append(_dot(ways[known.key], row[: known.size]))
+            found[v.key] = []
+            for known in knowns:
+                way = _direction(known, bases[known.key])
+                found[v.key].append(_dot(way, row[: known.size]))
                 row = row[known.size :]
-        return table
+        return found
 
     def _rows(
-        self,
-        point: Point,
-        known: RunVariable,
-        base: Sequence[float],
-        way: Sequence[float],
+        self, point: Point, known: RunVariable, base: Sequence[float]
     ) -> list[list[float]]:
-        """Return the unknowns with a known less, as it is, and greater."""
-        self.subject.beat()
+        """Return the unknowns with a known less, as it is, greater, and as it was."""
         size = _DIFFERENCE * known.scale(base[0])
+        steps = [size * d for d in _direction(known, base)]
         rows = []
-        for sign in (-1.0, 0.0, 1.0):
-            point.put(
-                known, [b + sign * size * d for b, d in zip(base, way, strict=True)]
-            )
+        for sign in (-1.0, 0.0, 1.0, 0.0):
+            point.put(known, [b + sign * d for b, d in zip(base, steps, strict=True)])
             status, values = point.made.get(self.unknowns)
             rows.append(values if status <= 1 else [])
-        point.put(known, base)
         return rows
 
     def _judged(
         self,
         known: RunVariable,
-        function: str,
-        got: Sequence[float],
+        column: Sequence[float],
         rows: Sequence[Sequence[float]],
         size: float,
     ) -> Iterator[Finding]:
-        if not all(rows):
-            return
-        is_sum, first, seen = len(got) < len(rows[0]), 0, ""
-        for k, v in enumerate(self.unknowns if is_sum else _cells(self.unknowns)):
-            last = first + (v.size if is_sum else 1)
-            weights = _weights(last - first)
-            values = [_dot(weights, row[first:last]) for row in rows]
+        seen = ""
+        for k, v in enumerate(cells(self.unknowns)):
+            if v.key == known.key or v.name == seen:
+                continue
+            values = [row[k] for row in rows]
+            wrong = list(judge_derivative(v, known.name, column[k], values, size))
+            seen = v.name if wrong else seen
+            yield from wrong
+
+    def _judged_sums(
+        self,
+        known: RunVariable,
+        k: int,
+        sums: Mapping[int, Sequence[float]],
+        rows: Sequence[Sequence[float]],
+        size: float,
+    ) -> Iterator[Finding]:
+        first = 0
+        for v in self.unknowns:
+            last = first + v.size
+            values = [_dot(_weights(v.size), row[first:last]) for row in rows]
             first = last
-            if v.key != known.key and v.name != seen:
-                wrong = [
-                    *judge_derivative(v, known.name, got[k], values, size, function)
-                ]
-                seen = v.name if wrong else ""
-                yield from wrong
+            if v.key in sums and v.key != known.key:
+                got = sums[v.key][k]
+                yield from judge_derivative(v, known.name, got, values, size, _ADJOINT)
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -298,7 +217,7 @@ def judge_derivative(
     got: float,
     values: list[float],
     size: float,
-    function: str = "GetDirectionalDerivative",
+    function: str = _DIRECTIONAL,
 ) -> Iterator[Finding]:
     """Yield a finding if a derivative is not the central difference.
 
@@ -308,13 +227,15 @@ def judge_derivative(
         v: The unknown.
         known: Name of the known.
         got: What the FMU says.
-        values: Of the unknown with the known less, as it is, and greater.
+        values: Of the unknown with the known less, as it is, greater, and as it was
+            again: what iterating changes, is noise.
         size: By how much.
         function: What said so.
     """
-    below, here, above = values
+    below, here, above, again = values
     want = (above - below) / (2.0 * size)
     noise = 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
+    noise += _N_NOISE * abs(again - here) / size
     bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
     if abs(got - want) <= bound:
         return

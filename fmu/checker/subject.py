@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ N_STEPS = 20
 _N_READ = 2000
 _AMPLITUDE = 0.01
 _N_SHRINK = 5
+_N_BUDGETS = 20.0
 Trace: TypeAlias = list[tuple[int, bytes]]
 
 
@@ -129,6 +131,15 @@ class Subject:
         """Return FMI's name of a status."""
         return self.calls.dialect.status_name(status)
 
+    def in_time(self, variables: Sequence[RunVariable]) -> Iterator[RunVariable]:
+        """Give variables in a random order, as many as there is time for."""
+        end = time.monotonic() + _N_BUDGETS * float(self.plan["budget_s"])
+        for v in random.Random(0).sample(variables, len(variables)):
+            if time.monotonic() > end:
+                return
+            self.beat()
+            yield v
+
     def readable(self) -> list[RunVariable]:
         """Return the variables that a run reads: outputs first, then others."""
         first = [v for v in self.variables if v.causality == "output"]
@@ -230,9 +241,9 @@ class Subject:
         """Take co-simulation steps; the trace ends with the first that is refused."""
         trace: Trace = []
         for k in range(first, first + n):
+            self.beat()
             self.set_inputs(made, seed, k)
-            time = self.start_s + k * self.step_s
-            status = made.step(time, self.step_s)
+            status = made.step(self.start_s + k * self.step_s, self.step_s)
             if status > 1:
                 trace.append((status, b""))
                 break
