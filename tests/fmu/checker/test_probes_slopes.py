@@ -44,10 +44,11 @@ def test_valves_that_start_closed_are_no_fault(fmu_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("got", "values", "is_fault"),
     [
-        (4.0, [-0.04, 0.0, 0.04], False),
-        (4.1, [-0.04, 0.0, 0.04], True),
-        (1.0, [0.0, 0.0, 0.04], False),  # a kink: no derivative to compare with
-        (0.0, [0.0, 1e-19, -1e-19], False),  # rounding
+        (4.0, [-0.04, 0.0, 0.04, 0.0], False),
+        (4.1, [-0.04, 0.0, 0.04, 0.0], True),
+        (4.1, [-0.04, 0.0, 0.04, 1e-3], False),  # it iterates to no better than that
+        (1.0, [0.0, 0.0, 0.04, 0.0], False),  # a kink: no derivative to compare with
+        (0.0, [0.0, 1e-19, -1e-19, 0.0], False),  # rounding
     ],
 )
 def test_judgement(got: float, values: list[float], is_fault: bool) -> None:
