@@ -135,14 +135,12 @@ def _load(
 def _connections(
     parts: SspParts, components: Mapping[str, FmuComponent]
 ) -> Iterator[Connection]:
-    for place, traces in parts.traces.items():
-        for trace in traces:
-            source = parts.by_path.get(trace.source.path)
-            if source is None:
-                continue
-            target = parts.by_path[place.path]
-            source.has(trace.source.connector, f"The connection {trace.hops[0].label}")
-            target.has(place.connector, f"The connection {trace.hops[-1].label}")
+    found = [
+        (trace.rank, place, trace) for place, t in parts.traces.items() for trace in t
+    ]
+    for _, place, trace in sorted(found, key=lambda item: item[0]):
+        source, target = parts.by_path.get(trace.source.path), parts.by_path[place.path]
+        if source is not None:
             yield from wire(trace, (source, target), place.connector, components)
 
 
