@@ -41,6 +41,23 @@ def lump_map(start_K: float = 300.0) -> StepMap:
     return integrate(model)
 
 
+def echo_map() -> StepMap:
+    """seen_K = air_K, at once."""
+    u, p = ca.SX.sym("u"), ca.SX.sym("p", 0)
+    m, t, h = ca.SX.sym("m", 0), ca.SX.sym("t"), ca.SX.sym("h")
+    none = ca.SX(0, 1)
+    return StepMap(
+        name="Echo",
+        interface=Interface(
+            inputs=(Variable(name="air_K", start=280.0),),
+            outputs=(Variable(name="seen_K"),),
+        ),
+        memory=(),
+        initialize=ca.Function("initialize", [u, p], [none, u]),
+        step=ca.Function("step", [m, t, h, u, p], [none, u]),
+    )
+
+
 def export_lump(folder: Path, fmi_version: str, start_K: float = 300.0) -> Path:
     path = folder / f"lump{fmi_version[0]}_{start_K:.0f}.fmu"
     return export_fmu(lump_map(start_K), path, fmi_version=fmi_version)

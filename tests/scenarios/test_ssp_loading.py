@@ -13,7 +13,7 @@ from packtwin.cosim.masters import Iterated, Jacobi
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.ssp_file import SspFile
 from packtwin.fmu.component import FmuComponent
-from packtwin.scenarios.ssp_loading import load_ssp
+from packtwin.scenarios.ssp_loading import Route, load_ssp
 from packtwin.twin.errors import ScenarioError, WiringError
 from tests.cosim.ssp_documents import (
     UNITS,
@@ -176,7 +176,7 @@ def test_value_of_a_system_connector_is_converted_on_its_way(texts, tmp_path):
     )
     assert at_start(path)["a.seen_K"] == pytest.approx(283.15, abs=1e-12)
     with load_ssp(path) as loaded:
-        assert loaded.inputs == {"air": ("a.air_K",)}
+        assert loaded.inputs == {"air": (Route(port="a.air_K", line=(1.0, 273.15)),)}
 
 
 def test_arrays_are_connected_whole_and_by_element(sizes, tmp_path):
@@ -196,7 +196,7 @@ def test_arrays_are_connected_whole_and_by_element(sizes, tmp_path):
     package = SspFile.read(path)
     with load_ssp(package) as loaded:
         names = loaded.system.constants
-        assert loaded.outputs == {"sum": "c.total"}
+        assert loaded.outputs == {"sum": Route(port="c.total", line=(1.0, 0.0))}
     assert set(names) == {"a.u[1]", "a.u[2]", "c.u[2]"}
     values = (
         "<ssd:ParameterBindings><ssd:ParameterBinding><ssd:ParameterValues>"
