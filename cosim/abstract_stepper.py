@@ -51,7 +51,15 @@ class StepOrder:
 
 
 class AbstractStepper(ABC):
-    """Signals and life cycle; `values` are the outputs, then the constants, now."""
+    """Signals and life cycle.
+
+    Attributes:
+        values: The outputs, then the constants, now.
+        component_seconds: Time spent in each component, if it is measured.
+        accounts: Of the power bonds.
+        start_inputs: Inputs that each component, in order, started with: one list for
+            each pass of the start, of which the last counts.
+    """
 
     def __init__(
         self,
@@ -79,6 +87,7 @@ class AbstractStepper(ABC):
         self._both, self._previous = both, both[n_now:]
         self.values: Vector = both[:n_now]
         self.component_seconds = dict.fromkeys(order, 0.0)
+        self.start_inputs: list[list[Vector]] = []
         self._slots = [
             Slot(system, system.component(name), places, overwritten) for name in order
         ]
@@ -143,9 +152,11 @@ class AbstractStepper(ABC):
             return self.values
 
         self._start(tick, held, sweep)
+        self.start_inputs = [[u for u in last if u is not None]]
         if any(any(slot.is_delayed) for slot in self._slots):
             held[:] = [self._inputs(slot) for slot in self._slots]
             self._start(tick, held, sweep)
+            self.start_inputs.append([u for u in last if u is not None])
 
     def _start(
         self, tick: int, held: list[Vector], sweep: Callable[[], Vector]

@@ -85,6 +85,16 @@ class AbstractExplicitMaster(AbstractMaster):
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
+        return self.stepper(system, bonds=bonds, has_timing=has_timing)
+
+    def stepper(
+        self,
+        system: System,
+        *,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> Stepper:
+        """Return a run of a system; see `prepare`."""
         if system.loop_cuts:
             cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
             msg = (

@@ -51,8 +51,8 @@ class Slot:
         is_delayed: Inputs that a delayed connection drives.
         is_held: Inputs that do not follow their source at the start: delayed ones, and
             those at which a solver opens an algebraic loop.
-        factors: Unit conversion of the inputs, None if there is nothing to convert.
-        offsets: Unit conversion of the inputs.
+        factors: Unit conversion or linear map of the inputs; None if there is none.
+        offsets: Likewise.
         u: The buffer of its inputs.
         has_events: Whether it may have some.
         events: Ticks of its events, until somebody takes them.
@@ -91,6 +91,10 @@ class Slot:
                 continue
             shift = len(places) if port in overwritten else 0
             indices.append(places[str(connection.source)] + shift)
+            if connection.linear is not None:
+                factors[i] = connection.linear.factor
+                offsets[i] = connection.linear.offset
+                continue
             unit = system.output(connection.source).unit
             factors[i], offsets[i] = _conversion(unit, variable.unit)
         self.events: list[int] = []

@@ -133,6 +133,8 @@ class System:
         except WiringError as error:
             msg = f"Cannot connect `{connection}`: {error}"
             raise WiringError(msg) from error
+        if connection.linear is not None:
+            return
         try:
             convert(source.start, source.unit, target.unit)
         except InterfaceError as error:

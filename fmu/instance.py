@@ -131,8 +131,7 @@ class AbstractInstance(ABC):
         Raises:
             FmuCallError: It is missing, or returned more than a warning.
         """
-        function = self.function(name)
-        if function is None:
+        if (function := self.function(name)) is None:
             msg = f"`{self._path}` does not export `{name}`; ask its maker."
             raise FmuCallError(msg)
         status = function(self.handle, *arguments)
@@ -147,28 +146,36 @@ class AbstractInstance(ABC):
         reason = self.log.last_problem() or "the FMU gives no reason"
         return FmuCallError(
             f"`{name}` of {self.label} returned "
-            f"{self.dialect.status_name(status)}: {reason}"
-            + ("" if reason.endswith(".") else ".")
+            f"{self.dialect.status_name(status)}: {reason.rstrip('.')}."
         )
 
-    def directional_derivative(
-        self, unknowns: Sequence[int], knowns: Sequence[int], seed: Vector
+    def derivative(
+        self,
+        unknowns: Sequence[int],
+        knowns: Sequence[int],
+        seed: Vector,
+        count: int,
+        *,
+        is_adjoint: bool = False,
     ) -> Vector:
-        """Return the derivative of real unknowns along a direction of real knowns.
+        """Return the derivative of unknowns along a direction of knowns, all real.
 
         Args:
-            unknowns: Value references of scalars, shape `(m,)`.
-            knowns: Value references of scalars, shape `(n,)`.
-            seed: The direction, shape `(n,)`, in the FMU's units.
+            unknowns: Value references.
+            knowns: Value references.
+            seed: Of the elements of the knowns, in the FMU's units.
+            count: Elements of the unknowns.
+            is_adjoint: Turn round: `seed` weighs unknowns, `count` is of the knowns.
         """
-        values, along = np.zeros(len(unknowns)), np.ascontiguousarray(seed)
+        values, along = np.zeros(count), np.ascontiguousarray(seed)
         arguments: list[Any] = []
-        for references in (unknowns, knowns):
-            arguments.append((ctypes.c_uint * len(references))(*references))
-            arguments.append(ctypes.c_size_t(len(references)))
+        size = ctypes.c_size_t
+        for given in (unknowns, knowns):
+            arguments += [(ctypes.c_uint * len(given))(*given), size(len(given))]
         for numbers in (along, values):
             arguments += self.dialect.values(numbers)
-        self.call(f"{self.dialect.prefix}GetDirectionalDerivative", *arguments)
+        kind = "Adjoint" if is_adjoint else "Directional"
+        self.call(f"{self.dialect.prefix}Get{kind}Derivative", *arguments)
         return values
 
     def unsettled(self) -> FmuCallError:

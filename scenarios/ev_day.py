@@ -22,6 +22,7 @@ from packtwin.scenarios.ev_system import (
     build_ev_system,
     cccv_charger,
     charge_limits,
+    cooling_rules,
     drive_plan,
     mpc_charger,
     open_fmus,
@@ -148,6 +149,7 @@ class EvDay:
         return build_ev_system(
             cycle=self.plan.source(ambient_K),
             charger=charger,
+            cooling_controller=cooling_rules(self._scenario),
             **open_fmus(self._folder),
         )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.component import Component
+from packtwin.twin.sensitivities import StepSensitivities
 
 __all__ = [
+    "AdjustableComponent",
     "DifferentiableComponent",
     "EventComponent",
+    "SensitiveComponent",
     "SmoothComponent",
     "TellingComponent",
 ]
@@ -65,4 +68,22 @@ class TellingComponent(Component, Protocol):
 
     def tell_events(self, tell: Callable[[int], None]) -> bool:
         """From now on call `tell` with the tick of each; whether there can be any."""
+        ...
+
+
+@runtime_checkable
+class AdjustableComponent(Component, Protocol):
+    """A component whose parameters can be changed between runs."""
+
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other values of some parameters from the next `initialize` on."""
+        ...
+
+
+@runtime_checkable
+class SensitiveComponent(Component, Protocol):
+    """A component that may know the exact derivatives of its steps."""
+
+    def sensitivities(self) -> StepSensitivities | None:
+        """Return those of the run that goes on, or None if it has none."""
         ...

@@ -6,6 +6,7 @@ start values.
 
 from __future__ import annotations
 
+import ctypes
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -31,6 +32,8 @@ from packtwin.twin.component import Component, StepMapComponent, ticks
 from packtwin.twin.implicit import implicit_source
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
+from packtwin.twin.native_component import NativeComponent
+from packtwin.twin.native_step import NATIVE_SIGNATURE
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.units import unit_of_name
 from packtwin.twin.variable import Interface, Variable
@@ -354,6 +357,26 @@ def test_a_closed_component_can_start_over(component):
     component.close()
     np.testing.assert_array_equal(start(component), first)
     np.testing.assert_array_equal(run(component), rows)
+
+
+def test_native_steps_give_the_same_bits_and_python_goes_on_from_them(
+    component, factory
+):
+    if not isinstance(component, NativeComponent):
+        pytest.skip("has no step in C")
+    other = factory()
+    start(component)
+    start(other)
+    native = component.native_step()
+    step, rows = NATIVE_SIGNATURE(native.function), []
+    for k in range(12):
+        u, y = inputs(component, k), np.zeros(len(component.interface.outputs))
+        vectors = (v.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for v in (u, y))
+        assert step(native.self, k * STEP, (k + 1) * STEP, *vectors) == 0
+        rows.append(y)
+    np.testing.assert_array_equal(rows, run(other))
+    np.testing.assert_array_equal(run(component, 12, 15), run(other, 12, 15))
+    other.close()
 
 
 def test_steps_of_other_lengths_are_taken_as_promised(component):

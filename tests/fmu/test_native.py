@@ -19,7 +19,8 @@ from packtwin.fmu.archive import write_archive
 from packtwin.fmu.component import FmuComponent
 from packtwin.twin.component import ticks
 from packtwin.twin.errors import FmuCallError
-from packtwin.twin.native_step import NATIVE_SIGNATURE, NativeComponent
+from packtwin.twin.native_component import NativeComponent
+from packtwin.twin.native_step import NATIVE_SIGNATURE
 from tests.fakes import Fake
 
 pytestmark = pytest.mark.fmu
