@@ -300,8 +300,8 @@ class StepMapComponent:
         memory, u, self._p, place = state
         if memory.shape != self._memory.shape:  # C would trust it
             msg = (
-                f"A state of {memory.size} values cannot be one of `{self.name}`, which "
-                f"has {self._memory.size}; take the step map that it was saved with."
+                f"A state of {memory.size} values cannot be one of `{self.name}`, "
+                f"with {self._memory.size}; take the step map that it was saved with."
             )
             raise InterfaceError(msg)
         self._memory, self._u, self._place = memory.copy(), u.copy(), place.copy()
