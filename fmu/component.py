@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, final
@@ -17,7 +16,6 @@ from packtwin.fmu.advance import Advance, StepEnd
 from packtwin.fmu.channel import make_channels
 from packtwin.fmu.derivatives import Derivatives
 from packtwin.fmu.file import FmuFile
-from packtwin.fmu.instance import SavedState
 from packtwin.fmu.mapped_interface import (
     Kind,
     choose_kind,
@@ -28,6 +26,7 @@ from packtwin.fmu.opening import open_stepping
 from packtwin.fmu.sensitivities import FmuSensitivities, fmu_sensitivities
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
+from packtwin.fmu.snapshot import Snapshot
 from packtwin.fmu.start_values import Start, StartValues
 from packtwin.fmu.stepping import AbstractStepping, Standing
 from packtwin.twin.component import Capabilities, StepReport, seconds
@@ -39,16 +38,6 @@ from packtwin.twin.variable import Interface
 __all__ = ["FmuComponent"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    token: str
-    saved: SavedState | bytes
-    standing: Standing
-    discrete: Vector
-    outputs: Vector
 
 
 @final
@@ -277,7 +266,7 @@ class FmuComponent:
         where = (self.file, self.mapped, self._open_instance())
         return fmu_sensitivities(*where, self.restore)
 
-    def save(self) -> _Snapshot:
+    def save(self) -> Snapshot:
         """Return the complete state.
 
         Raises:
@@ -291,7 +280,7 @@ class FmuComponent:
             )
             raise FmuError(msg)
         instance = self._open_instance()
-        return _Snapshot(
+        return Snapshot(
             token=self.file.token,
             saved=instance.save(),
             standing=instance.standing,
@@ -299,24 +288,13 @@ class FmuComponent:
             outputs=self._last,
         )
 
-    def restore(self, state: _Snapshot) -> None:
+    def restore(self, state: Snapshot) -> None:
         """Go back to a saved state, also one that another process made bytes of.
 
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        instance, saved = self._open_instance(), state.saved
-        if isinstance(saved, bytes):
-            if state.token != self.file.token:
-                msg = (
-                    f"The state of `{self.name}` was saved by another FMU than "
-                    f"`{self._path}`: its token is `{state.token}`, not "
-                    f"`{self.file.token}`; take the FMU that it was saved with."
-                )
-                raise FmuError(msg)
-            saved = instance.unpack(saved)
-        instance.restore(saved)
-        instance.standing = state.standing
+        state.put_back(self._open_instance(), self.file.token)
         self._signals.discrete = state.discrete
         self._last = state.outputs
 

@@ -254,3 +254,11 @@ def test_the_state_of_another_fmu_is_refused(folder: Path, tmp_path: Path) -> No
     with pytest.raises(PackTwinError, match=r"saved by another FMU.*`\{other\}`"):
         component.restore(other)
     component.close()
+
+
+def test_the_memory_of_another_step_map_is_refused() -> None:
+    component = resuming.native("own")
+    component.initialize(0, np.zeros(1))
+    memory, *rest = component.save()
+    with pytest.raises(PackTwinError, match="3 values cannot be one of `own`"):
+        component.restore((np.append(memory, 0.0), *rest))
