@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -37,6 +38,8 @@ from packtwin.twin.variable import Interface
 
 __all__ = ["FmuComponent"]
 
+logger = logging.getLogger(__name__)
+
 Vector: TypeAlias = NDArray[np.float64]
 
 
@@ -53,8 +56,9 @@ class FmuComponent:
 
     Names, units and start values come from the model description; a name that does not
     end in its SI unit is given one (see `packtwin.fmu.variable_map`). Arrays are taken
-    apart; strings, binaries and clocks are left out. `close` frees the instance and the
-    temporary folder; so does losing the last reference.
+    apart; strings, binaries, clocks and what only clocks let touch are `left_out`.
+    `close` frees the instance and the temporary folder; so does losing the last
+    reference.
     """
 
     def __init__(
@@ -94,6 +98,11 @@ class FmuComponent:
         self._name = name or description.modelName or self._flags.modelIdentifier
         self._parameters = dict(parameters or {})
         self._mapped = self._file.interface(self._parameters, names or {})
+        if self.left_out:
+            missing = ", ".join(f"`{left}`" for left in self.left_out)
+            logger.warning(
+                "`%s` (`%s`) runs without %s.", self.name, self._path, missing
+            )
         self._derivatives = Derivatives(self._file, self._kind, self._mapped)
         self._load()
 
@@ -129,6 +138,11 @@ class FmuComponent:
     def interface(self) -> Interface:
         """Inputs, outputs and parameters, in SI units."""
         return self._mapped.interface
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Inputs and outputs of the FMU that are no signals here, by its own names."""
+        return self._mapped.left_out
 
     @property
     def capabilities(self) -> Capabilities:
