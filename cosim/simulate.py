@@ -88,7 +88,11 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     columns = _match(system.output_names, record)
     duration_s = seconds(grid.stop - grid.start)
     stepper = master.prepare(
-        system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
+        system,
+        duration_s=duration_s,
+        first_ticks=grid.first_ticks,
+        bonds=bonds,
+        has_timing=has_timing,
     )
     stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
     recorder = Recorder(stepper, columns, grid.count)

@@ -66,6 +66,11 @@ class TimeGrid:
             return self.start + k * (self.stop - self.start) // self.count
         return min(self.start + k * self.step, self.stop)
 
+    @property
+    def first_ticks(self) -> tuple[int, ...]:
+        """The first few communication points, enough for a trial."""
+        return tuple(self.tick(k) for k in range(min(self.count, 3) + 1))
+
     def times_s(self, count: int) -> NDArray[np.float64]:
         """Return the first `count` communication points in seconds."""
         k = np.arange(count, dtype=np.int64)
