@@ -161,9 +161,7 @@ class CompiledLoop:
             StepError: With component, time and reason. What was taken before is in
                 `rows`; `taken` says how much.
         """
-        ticks = np.array(
-            [grid.tick(first + k) for k in range(len(rows) + 1)], dtype=np.int64
-        )
+        ticks = grid.ticks(first, len(rows) + 1)
         end = _End()
         self.taken = 0
         while self.taken < len(rows):

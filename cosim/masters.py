@@ -15,8 +15,7 @@ from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
-from packtwin.cosim.graph import sort_groups
-from packtwin.cosim.pace import EvenPace
+from packtwin.cosim.pace import EvenPace, Pace
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.stepper import Stepper
@@ -86,6 +85,16 @@ class AbstractExplicitMaster(AbstractMaster):
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
+        return self.stepper(system, bonds=bonds, has_timing=has_timing)
+
+    def stepper(
+        self,
+        system: System,
+        *,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> Stepper:
+        """Return a run of a system; see `prepare`."""
         if system.loop_cuts:
             cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
             msg = (
@@ -126,12 +135,7 @@ class GaussSeidel(AbstractExplicitMaster):
 
     @override
     def order(self, system: System) -> StepOrder:
-        graph: dict[str, list[str]] = {name: [] for name in system.component_names}
-        for connection in system.connections:
-            if not connection.is_delayed:
-                targets = graph[connection.source.component]
-                targets.append(connection.target.component)
-        order = tuple(name for group in sort_groups(graph) for name in group)
+        order = tuple(name for group in system.groups for name in group)
         rank = {name: i for i, name in enumerate(order)}
         return StepOrder(
             components=order,
@@ -143,9 +147,50 @@ class GaussSeidel(AbstractExplicitMaster):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbstractSmoothMaster(AbstractMaster):
+    """Components exchange smooth signals, iterated until both sides agree.
+
+    Attributes:
+        iteration_limit: Corrections in one step at most.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @property
+    @abstractmethod
+    def iteration_tolerance(self) -> float:
+        """Of the exchanged signals, as a fraction of their size or nominal."""
+
+    @abstractmethod
+    def pace(self, duration_s: float) -> Pace:
+        """Return the choice of steps for a run of that length."""
+
+    @override
+    def prepare(
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=self.iteration_tolerance,
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=self.pace(duration_s),
+            bonds=bonds,
+            has_timing=has_timing,
+        )
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Iterated(AbstractMaster):
+class Iterated(AbstractSmoothMaster):
     """Components exchange smooth signals, iterated until both sides agree.
 
     Between two communication points a signal is the cubic with the values and time
@@ -161,32 +206,20 @@ class Iterated(AbstractMaster):
     """
 
     tolerance: float = 1e-8
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return self.tolerance
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=self.tolerance,
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=EvenPace(),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return EvenPace()
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adaptive(AbstractMaster):
+class Adaptive(AbstractSmoothMaster):
     """`Iterated` with steps as short as a tolerance asks, and no shorter.
 
     Every step is taken once whole and once in halves; the difference, scaled to the
@@ -203,24 +236,12 @@ class Adaptive(AbstractMaster):
     """
 
     tolerance: float = 1e-4
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return min(1e-8, 1e-4 * self.tolerance)
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=min(1e-8, 1e-4 * self.tolerance),
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=AdaptivePace(self.tolerance, duration_s),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return AdaptivePace(self.tolerance, duration_s)

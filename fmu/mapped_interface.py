@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
@@ -42,6 +42,7 @@ class MappedInterface:
         interface: Our variables, with the chosen parameter values as starts.
         inputs: In the order of `interface.inputs`.
         outputs: In the order of `interface.outputs`.
+        parameters: In the order of `interface.parameters`.
         changed_parameters: Those whose value was chosen.
         feedthrough: Pairs (input, output); all where the model structure is silent.
     """
@@ -49,6 +50,7 @@ class MappedInterface:
     interface: Interface
     inputs: tuple[MappedVariable, ...]
     outputs: tuple[MappedVariable, ...]
+    parameters: tuple[MappedVariable, ...]
     changed_parameters: tuple[MappedVariable, ...]
     feedthrough: frozenset[tuple[str, str]]
 
@@ -58,6 +60,14 @@ class MappedInterface:
         starts = {v.name: v.start for v in self.interface.parameters}
         return np.array([starts[m.variable.name] for m in self.changed_parameters])
 
+    def with_parameters(self, parameters: Mapping[str, float]) -> MappedInterface:
+        """Return it with other chosen values; see `read_interface`."""
+        return replace(
+            self,
+            interface=self.interface.with_starts(dict(parameters)),
+            changed_parameters=_changed(self.parameters, parameters),
+        )
+
 
 def read_interface(
     description: Any,
@@ -66,6 +76,7 @@ def read_interface(
     means: frozenset[str],
     parameters: Mapping[str, float],
     names: Mapping[str, str],
+    sizes: Mapping[str, int],
 ) -> MappedInterface:
     """Map the numeric inputs, outputs and parameters of an FMU.
 
@@ -77,6 +88,7 @@ def read_interface(
         means: Outputs that are means over the step.
         parameters: Chosen parameter values, by our names and in our units.
         names: Our names for some of the FMU's variables.
+        sizes: Chosen structural parameters, by the FMU's names.
     """
     units = fmu_units(description)
     types = dialect_of(description, path).types
@@ -91,6 +103,7 @@ def read_interface(
                 units,
                 name=names.get(scalar.name),
                 sampling="mean" if scalar.name in means else "end",
+                sizes=sizes,
             )
     inputs, outputs, settings = (tuple(group) for group in groups.values())
     _check_names(parameters, [m.variable.name for m in settings], path)
@@ -99,13 +112,15 @@ def read_interface(
         outputs=tuple(m.variable for m in outputs),
         parameters=tuple(m.variable for m in settings),
     )
-    return MappedInterface(
-        interface=interface.with_starts(dict(parameters)),
+    plain = MappedInterface(
+        interface=interface,
         inputs=inputs,
         outputs=outputs,
-        changed_parameters=_changed(settings, parameters),
+        parameters=settings,
+        changed_parameters=(),
         feedthrough=_feedthrough(description, inputs, outputs),
     )
+    return plain.with_parameters(parameters)
 
 
 def _changed(

@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "tolerance": ("bench_cosim_tolerance", "rows"),
     "loops": ("bench_cosim_loops", "rows"),
     "fmus": ("bench_cosim_fmus", "rows"),
+    "gradients": ("bench_cosim_gradients", "rows"),
     "protocol": ("bench_cosim_protocol", "rows"),
     "speed": ("bench_cosim_speed", "rows"),
 }

@@ -6,6 +6,7 @@ exactly on the end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
@@ -17,9 +18,11 @@ from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.native_map import map_step
 from packtwin.twin.native_step import NativeStep
+from packtwin.twin.sensitivities import StepSensitivities
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.step_report import StepReport
 from packtwin.twin.step_slopes import StepSlopes
+from packtwin.twin.step_tangents import StepMapSensitivities, StepTangents
 from packtwin.twin.steppable import RunnableMap
 from packtwin.twin.variable import Interface
 
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
-StepMapState: TypeAlias = tuple[Vector, Vector, Vector]
+StepMapState: TypeAlias = tuple[Vector, Vector, Vector, Vector]
 
 TICKS_PER_SECOND = 1_000_000_000
 
@@ -159,13 +162,14 @@ class StepMapComponent:
         self._symbolic = step_map if isinstance(step_map, StepMap) else None
         self._name = name or step_map.name
         self._interface = step_map.interface.with_starts(parameters or {})
-        self._p = np.array([v.start for v in self._interface.parameters], dtype=float)
+        self._p = _starts(self._interface)
         self._memory = np.zeros(step_map.n_memory)
         self._feedthrough = step_map.feedthrough
         # Inputs at the last step's start; its end and length, s, and whether it was.
         self._u, self._place = np.zeros(len(self._interface.inputs)), np.zeros(3)
         self._known_slopes: StepSlopes | None = None  # made when asked for
         self._library: Path | None = None
+        self._known_tangents: StepTangents | None = None
         self._order = step_map.input_order
 
     @property
@@ -196,6 +200,7 @@ class StepMapComponent:
 
     def initialize(self, tick: int, u: Vector) -> Vector:
         """Start from the parameters and inputs."""
+        self._p = _starts(self._interface)
         self._memory, y = self._step_map.start(u, self._p)
         if not np.isfinite(y).all():
             msg = (
@@ -270,14 +275,30 @@ class StepMapComponent:
             self._known_slopes = StepSlopes(self._symbolic)
         return self._known_slopes
 
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other parameter values from the next `initialize` on."""
+        self._interface = self._interface.with_starts(dict(parameters))
+
+    def sensitivities(self) -> StepSensitivities | None:
+        """Return the exact derivatives of its steps, which compiled ones lack."""
+        if self._symbolic is None:
+            return None
+        if self._known_tangents is None:
+            self._known_tangents = StepTangents(self._symbolic)
+        return StepMapSensitivities(self._known_tangents, self._p)
+
     def save(self) -> StepMapState:
-        """Return a copy of the memory, the time and the inputs."""
-        return self._memory.copy(), self._u.copy(), self._place.copy()
+        """Return a copy of the memory, the inputs, the parameters and the place."""
+        return self._memory.copy(), self._u.copy(), self._p, self._place.copy()
 
     def restore(self, state: StepMapState) -> None:
         """Go back to a saved state."""
-        memory, u, place = state
+        memory, u, self._p, place = state
         self._memory, self._u, self._place = memory.copy(), u.copy(), place.copy()
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _starts(interface: Interface) -> Vector:
+    return np.array([v.start for v in interface.parameters], dtype=float)

@@ -30,10 +30,10 @@ from packtwin.twin.feedthrough import (
 from packtwin.twin.function_call import FunctionCall
 from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED
 from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
-from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["StepMap", "StepStatus"]
 
@@ -46,6 +46,7 @@ class StepStatus(IntEnum):
     OK = 0
     REFUSED = 1  # nothing was changed: the step was not possible
     EVENT = 2  # an event ended the step early
+    ENDED = 3  # it asks to end the run; nothing more can be stepped
 
 
 @final

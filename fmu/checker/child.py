@@ -14,8 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from packtwin.fmu.checker.calls import Calls, RefusedError
+from packtwin.fmu.checker.calls_fmi2 import Fmi2Calls
+from packtwin.fmu.checker.calls_fmi3 import Fmi3Calls
 from packtwin.fmu.checker.environment import environment_now, probe_environment
+from packtwin.fmu.checker.journal import RefusedError
 from packtwin.fmu.checker.probes_calls import (
     probe_instantiate,
     probe_nan,
@@ -54,6 +56,8 @@ from packtwin.fmu.checker.probes_state import (
     probe_serialize,
     probe_state,
 )
+from packtwin.fmu.checker.probes_steps import probe_answers, probe_event_mode
+from packtwin.fmu.checker.probes_update import probe_intermediate_update
 from packtwin.fmu.checker.probes_values import (
     probe_arrays,
     probe_effect,
@@ -62,7 +66,8 @@ from packtwin.fmu.checker.probes_values import (
     probe_starts,
     probe_stepping,
 )
-from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
+from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = ["PROBES", "main"]
 
@@ -75,6 +80,9 @@ PROBES: Mapping[str, Probe] = {
     "stepping": probe_stepping,
     "set and get": probe_set_and_get,
     "arrays": probe_arrays,
+    "answers": probe_answers,
+    "event mode": probe_event_mode,
+    "intermediate update": probe_intermediate_update,
     "extremes": probe_extremes,
     "effect": probe_effect,
     "determinism": probe_determinism,
@@ -129,14 +137,18 @@ def _run(
     write(begin="load")
     before = environment_now()
     try:
-        calls = Calls(Path(plan["library"]), black_box)
+        speech = Fmi3Calls if plan["version"] == "3" else Fmi2Calls
+        calls = speech(Path(plan["library"]), black_box)
     except OSError as error:
         message = f"It cannot be loaded: {error}."
         write(finding=asdict(Finding(rule="not-loadable", message=message)))
         write(end="load", is_last=True)
         return 0
     write(end="load")
-    variables = tuple(RunVariable(**row) for row in plan["variables"])
+    variables = tuple(
+        RunVariable(**{**row, "starts": tuple(row["starts"])})
+        for row in plan["variables"]
+    )
     subject = Subject(calls=calls, plan=plan, variables=variables, before=before)
     for name in names:
         write(begin=name)
@@ -155,7 +167,7 @@ def _run(
         write(end=name, is_last=is_last)
         if is_last:
             break
-    calls.note("unloading the library")
+    calls.journal.note("unloading the library")
     return 0
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, final
 
-from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.description import Description, finite
 from packtwin.fmu.checker.problem import Problem, problem
 from packtwin.fmu.checker.reader import parse_xml
 
@@ -35,20 +35,22 @@ Read: TypeAlias = Callable[[str], bytes | None]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """A CSV file: the column `time` and others by name."""
+    """A CSV file: the column `time` and others by name, an array in one column."""
 
     times: list[float]
-    columns: Mapping[str, list[float]]
+    columns: Mapping[str, list[list[float]]]
 
-    def at(self, name: str, time: float) -> float:
-        """Return a column's value, linear between rows, the later one at a jump."""
+    def at(self, name: str, time: float) -> list[float]:
+        """Return a column's values, linear between rows, the later ones at a jump."""
         values, after = self.columns[name], bisect_right(self.times, time)
         if after == 0 or after == len(self.times):
             return values[min(max(after - 1, 0), len(values) - 1)]
         a, b = self.times[after - 1], self.times[after]
         share = (time - a) / (b - a)
-        low, high = values[after - 1], values[after]
-        return low if share == 0.0 else low + share * (high - low)
+        if share == 0.0:
+            return values[after - 1]
+        pairs = zip(values[after - 1], values[after], strict=True)
+        return [low + share * (high - low) for low, high in pairs]
 
 
 def check_reference(read: Read, version: str) -> Iterator[Problem]:
@@ -102,37 +104,50 @@ def _plan(
     results: _Table, inputs: _Table | None, description: Description
 ) -> dict[str, Any] | None:
     known = {v.name: v for v in description.variables}
+    sizes = {
+        name: len(values[0])
+        for t in (results, inputs)
+        if t
+        for name, values in t.columns.items()
+    }
+
+    def fits(name: str) -> bool:
+        v = known.get(name)
+        is_real = v is not None and v.is_real and v.reference is not None
+        return is_real and description.size(known[name]) == sizes[name]
+
     set_names = [] if inputs is None else list(inputs.columns)
-    if any(not _is_real(known.get(name)) for name in set_names):
+    if not all(map(fits, set_names)):
         return None  # inputs that the probes cannot set
     compared = [
         name
         for name in results.columns
-        if _is_real(known.get(name)) and known[name].causality == "output"
+        if fits(name) and known[name].causality == "output"
     ]
     times = list(dict.fromkeys(results.times[:_N_ROWS]))
     if not compared or len(times) < 2:
         return None
-    rows = (
-        [] if inputs is None else [[inputs.at(n, t) for n in set_names] for t in times]
+    inputs_at = (
+        []
+        if inputs is None
+        else [[x for n in set_names for x in inputs.at(n, t)] for t in times]
     )
     return {
         "times": times,
         "set": [known[name].reference for name in set_names],
-        "inputs": rows,
+        "inputs": inputs_at,
         "outputs": [
             {
                 "name": name,
                 "reference": known[name].reference,
-                "values": [results.at(name, t) for t in times],
+                "values": (rows := [results.at(name, t) for t in times]),
+                "largest": [
+                    max(map(abs, series)) for series in zip(*rows, strict=True)
+                ],
             }
             for name in compared
         ],
     }
-
-
-def _is_real(v: DescribedVariable | None) -> bool:
-    return v is not None and v.is_real and v.reference is not None
 
 
 def _path_of(source: str) -> str | None:
@@ -158,18 +173,21 @@ def _read_table(read: Read, file: str) -> _Table | None:
 def _table(data: bytes) -> _Table | None:
     try:
         head, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
-        numbers = [[float(item) for item in row] for row in rows]
+        cells = [[[float(x) for x in item.split()] for item in row] for row in rows]
     except (ValueError, csv.Error):
         return None
     names = [name.strip() for name in head]
-    if names[0] != "time" or any(len(row) != len(names) for row in numbers):
+    shape = [len(cell) for cell in cells[0]] if cells else []
+    if names[0] != "time" or len(shape) != len(names) or shape[0] != 1 or 0 in shape:
         return None
-    if not numbers or not all(math.isfinite(v) for row in numbers for v in row):
+    if any([len(cell) for cell in row] != shape for row in cells):
         return None
-    times = [row[0] for row in numbers]
+    if not all(math.isfinite(x) for row in cells for cell in row for x in cell):
+        return None
+    times = [row[0][0] for row in cells]
     if any(b < a for a, b in pairwise(times)):
         return None
-    columns = {name: [row[k] for row in numbers] for k, name in enumerate(names)}
+    columns = {name: [row[k] for row in cells] for k, name in enumerate(names)}
     return _Table(
         times=times, columns={n: c for n, c in columns.items() if n != "time"}
     )

@@ -21,8 +21,10 @@ from packtwin.cosim.cooling_rules import (
     CoolingRules,
     CoolingRulesConfig,
     CoolingThresholds,
+    cooling_controller,
 )
 from packtwin.cosim.function_component import PeriodicComponent
+from packtwin.cosim.multirate import MultirateComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
@@ -123,6 +125,14 @@ def cell() -> StepMap:
     return make_cell()
 
 
+def slower_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=1.5, continues=True)
+
+
+def faster_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=0.125, continues=True)
+
+
 def charge_mpc() -> Component:
     """It charges: the start is at 50 %, plans are made every two seconds."""
     return make_mpc(cell(), interval_s=(2.0,) * 4, period_s=2.0)
@@ -139,6 +149,10 @@ def cccv_charger() -> Component:
     return CcCvCharger(config)
 
 
+def sampled_rules() -> Component:
+    return StepMapComponent(cooling_controller())
+
+
 def cooling_rules() -> Component:
     driving = CoolingThresholds(
         heat_below_K=283.15, cool_above_K=297.15, chill_above_K=308.15
@@ -152,9 +166,12 @@ FACTORIES = [
     signal_source,
     periodic_component,
     fmu_component,
+    slower_component,
+    faster_component,
     charge_mpc,
     cccv_charger,
     cooling_rules,
+    sampled_rules,
 ]
 Factory = Callable[[], Component]
 

@@ -20,3 +20,9 @@ def test_imported_fmus_exchange_their_heat(capsys):
     # Two equal lumps end at the mean of their starts, but for the lag of one step.
     assert float(shown.split(" K ")[0]) == pytest.approx(300.0, abs=1.0)
     assert shown.rstrip().endswith("without Python: warm, cold")
+
+
+@pytest.mark.fmu
+def test_a_trace_gives_back_two_parameters_of_coupled_fmus(capsys):
+    exec(compile(code_of("gradients.md"), "gradients.md", "exec"), {})
+    assert capsys.readouterr().out == "0.0800 and 0.1500 by adjoint\n"

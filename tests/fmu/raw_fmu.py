@@ -47,6 +47,17 @@ class Callbacks2(ctypes.Structure):
     )
 
 
+class EventInfo(ctypes.Structure):
+    _fields_ = (
+        ("is_needed", ctypes.c_int),
+        ("is_end", ctypes.c_int),
+        ("nominals_changed", ctypes.c_int),
+        ("values_changed", ctypes.c_int),
+        ("is_next", ctypes.c_int),
+        ("next_s", ctypes.c_double),
+    )
+
+
 def vector(values):
     return np.ascontiguousarray(values, dtype=np.float64)
 
@@ -66,7 +77,15 @@ def compiled_library(source: FmuSource, folder: Path) -> Path:
 class RawFmu:
     """One instance; every call returns or checks its status and keeps the log."""
 
-    def __init__(self, library: Path, source: FmuSource, kind="cs", update=None):
+    def __init__(
+        self,
+        library: Path,
+        source: FmuSource,
+        kind="cs",
+        update=None,
+        has_events=False,
+        is_early=False,
+    ):
         self.library = ctypes.CDLL(str(library))
         self.major = int(source.fmi_version[0])
         self.source = source
@@ -79,6 +98,7 @@ class RawFmu:
             n = 1 if dimension is None else int(dimension.get("start"))
             self.size[v.get("name")] = n
         self.update = UPDATE(update) if update else UPDATE()
+        self.modes = has_events, is_early
         make = getattr(self, f"_make{self.major}")
         self.instance = make(kind)
         assert self.instance, self.log
@@ -120,8 +140,7 @@ class RawFmu:
             None,
             False,
             False,
-            False,
-            False,
+            *self.modes,
             required,
             ctypes.c_size_t(len(inputs) if self.update else 0),
             None,
@@ -182,16 +201,38 @@ class RawFmu:
         return values
 
     def step(self, t, h):
-        t, h = ctypes.c_double(t), ctypes.c_double(h)
         if self.major == 2:
-            return self.call("DoStep", t, h, 1)
-        flags = [ctypes.c_bool(True) for _ in range(3)]
-        self.last = ctypes.c_double(np.nan)
-        status = self.call(
-            "DoStep", t, h, True, *map(ctypes.byref, flags), ctypes.byref(self.last)
-        )
-        assert not any(flag.value for flag in flags)
+            return self.call("DoStep", ctypes.c_double(t), ctypes.c_double(h), 1)
+        status, flags, self.last_s = self.step_until(t, h)
+        assert not any(flags)
         return status
+
+    def step_until(self, t, h):
+        """Return status, (needs events, ends, is early) and the time reached: FMI 3."""
+        flags = [ctypes.c_bool(True) for _ in range(3)]
+        last = ctypes.c_double(np.nan)
+        status = self.call(
+            "DoStep",
+            ctypes.c_double(t),
+            ctypes.c_double(h),
+            True,
+            *map(ctypes.byref, flags),
+            ctypes.byref(last),
+        )
+        return status, tuple(flag.value for flag in flags), last.value
+
+    def settle(self):
+        """Update discrete states; return the time of the next event or infinity."""
+        if self.major == 2:
+            info = EventInfo()
+            assert self.call("NewDiscreteStates", ctypes.byref(info)) == 0, self.log
+            assert not info.is_needed
+            return info.next_s if info.is_next else np.inf
+        flags, next_s = [ctypes.c_bool(True) for _ in range(5)], ctypes.c_double()
+        pointers = (*map(ctypes.byref, flags), ctypes.byref(next_s))
+        assert self.call("UpdateDiscreteStates", *pointers) == 0, self.log
+        assert not any(flag.value for flag in flags[:4])
+        return next_s.value if flags[4].value else np.inf
 
     def set_slopes(self, names, order, values):
         """FMI 2's input derivatives."""

@@ -9,7 +9,7 @@ import pytest
 
 from packtwin.fmu.checker.check import check_fmu
 from packtwin.fmu.checker.probes_slopes import judge_derivative
-from packtwin.fmu.checker.subject import RunVariable
+from packtwin.fmu.checker.run_variable import RunVariable
 from packtwin.fmu.export import export_fmu
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
@@ -65,7 +65,8 @@ def variable() -> RunVariable:
         causality="output",
         variability="continuous",
         initial="calculated",
-        start=None,
+        size=1,
+        starts=(),
         minimum=-1e9,
         maximum=1e9,
         nominal=1.0,
