@@ -126,20 +126,13 @@ class EvDay:
         """Return the car without a planning controller."""
         return self._system(cccv_charger(self._scenario, self._spec, c_rate=1.0))
 
-    def time_drive(
-        self, system: System | None = None, *, is_compiled: bool = True
-    ) -> Result:
-        """Drive, recording all, to measure the speed.
-
-        Args:
-            system: As `drive_system` returns it; loaded here by default.
-            is_compiled: Loop in C.
-        """
+    def time_drive(self) -> Result:
+        """Drive without a planning controller, recording all, to measure the speed."""
         return simulate(
-            system or self.drive_system(),
+            self.drive_system(),
             stop_s=self.plan.duration_s,
             step_s=self._scenario.simulation.step_s,
-            master=GaussSeidel(is_compiled=is_compiled),
+            master=GaussSeidel(is_compiled=True),
         )
 
     def time_components(self) -> Mapping[str, float]:
