@@ -8,6 +8,7 @@ as expressions: `CoolingRules` evaluates it here, an FMU in C.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, TypeAlias, final
 
 import casadi as ca
@@ -145,6 +146,7 @@ _INTERFACE = Interface(
 )
 
 
+@cache
 def cooling_step_map(
     config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
 ) -> StepMap:

@@ -79,6 +79,9 @@ class StepMap:
     input_order: int = 0
     equations: Model | None = None
     _call: FunctionCall = field(init=False, repr=False, compare=False)
+    _compiled: list[Path] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
@@ -159,7 +162,10 @@ class StepMap:
         Raises:
             CompilerError: No C compiler, or it failed.
         """
-        return cached_library(self.name, EXPORTED + self.c_code().source)
+        if not (self._compiled and self._compiled[0].exists()):
+            text = EXPORTED + self.c_code().source
+            self._compiled[:] = [cached_library(self.name, text)]
+        return self._compiled[0]
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""
