@@ -10,41 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from packtwin.fmu.export import compile_source
+from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger
+from packtwin.fmu.fmi3 import IntermediateUpdateCallback, LogMessageCallback
 from packtwin.fmu.source import FmuSource, render_source
 from packtwin.twin.compiler import Compiler, find_compiler
-
-LOG3 = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p
-)
-LOG2 = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_char_p,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-)
-UPDATE = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_double,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-)
-
-
-class Callbacks2(ctypes.Structure):
-    _fields_ = (
-        ("logger", LOG2),
-        ("calloc", ctypes.c_void_p),
-        ("free", ctypes.c_void_p),
-        ("finished", ctypes.c_void_p),
-        ("environment", ctypes.c_void_p),
-    )
 
 
 def vector(values):
@@ -78,14 +47,14 @@ class RawFmu:
             dimension = v.find("Dimension")
             n = 1 if dimension is None else int(dimension.get("start"))
             self.size[v.get("name")] = n
-        self.update = UPDATE(update) if update else UPDATE()
+        self.update = IntermediateUpdateCallback(update or 0)
         make = getattr(self, f"_make{self.major}")
         self.instance = make(kind)
         assert self.instance, self.log
 
     def _make2(self, kind):
-        self.logger = LOG2(lambda e, n, s, c, m: self.log.append(m.decode()))
-        self.callbacks = Callbacks2(logger=self.logger)
+        self.logger = CallbackLogger(lambda e, n, s, c, m: self.log.append(m.decode()))
+        self.callbacks = CallbackFunctions(logger=self.logger)
         instantiate = self.library.fmi2Instantiate
         instantiate.restype = ctypes.c_void_p
         return instantiate(
@@ -99,7 +68,7 @@ class RawFmu:
         )
 
     def _make3(self, kind):
-        self.logger = LOG3(lambda e, s, c, m: self.log.append(m.decode()))
+        self.logger = LogMessageCallback(lambda e, s, c, m: self.log.append(m.decode()))
         token = self.source.token.encode()
         if kind == "me":
             instantiate = self.library.fmi3InstantiateModelExchange
