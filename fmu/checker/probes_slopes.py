@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
 from packtwin.fmu.checker.point import Place, Point, cells, initializing
@@ -20,10 +20,16 @@ __all__ = [
 _DERIVATIVE_TOLERANCE = 1e-4
 _ASIDE = 0.037  # of an input's size
 _N_NOISE = 10.0
+_ROUNDING = 1e-14
 _KINK = 1e-2  # differences to both sides are unlike
 _DIFFERENCE = 1e-4  # of a known's size
 _CAPABILITIES = ("providesDirectionalDerivatives", "providesAdjointDerivatives")
 _DIRECTIONAL, _ADJOINT = "GetDirectionalDerivative", "GetAdjointDerivative"
+
+_Trial: TypeAlias = tuple[
+    RunVariable, list[float], dict[int, float], list[list[float]], float
+]
+"""Known; directional and adjoint derivatives; unknowns around; size of the change."""
 
 
 def probe_derivatives(subject: Subject) -> Iterator[Finding]:
@@ -99,11 +105,12 @@ class _Slopes:
             if sums is None:
                 yield from self._refused(_ADJOINT)
                 return
+            trials: list[_Trial] = []
             for known in self.subject.in_time(knowns):
                 base = bases[known.key]
-                way = _direction(known, base)
                 column: list[float] | None = []
                 if is_directional:
+                    way = _direction(known, base)
                     column = made.differentiate(
                         _DIRECTIONAL, self.unknowns, [known], way
                     )
@@ -111,13 +118,11 @@ class _Slopes:
                     yield from self._refused(_DIRECTIONAL)
                     return
                 rows = self._rows(point, known, base)
-                size = _DIFFERENCE * known.scale(base[0])
-                if column and all(rows):
-                    yield from self._judged(known, column, rows, size)
-                if is_adjoint and all(rows):
-                    yield from self._judged_sums(
-                        known, knowns.index(known), sums, rows, size
-                    )
+                if all(rows):
+                    size = _DIFFERENCE * known.scale(base[0])
+                    said = {key: row[knowns.index(known)] for key, row in sums.items()}
+                    trials.append((known, column, said, rows, size))
+        yield from self._judged(trials)
 
     def _refused(self, function: str) -> Iterator[Finding]:
         if not self.may_refuse:
@@ -160,38 +165,37 @@ class _Slopes:
             rows.append(values if status <= 1 else [])
         return rows
 
-    def _judged(
-        self,
-        known: RunVariable,
-        column: Sequence[float],
-        rows: Sequence[Sequence[float]],
-        size: float,
-    ) -> Iterator[Finding]:
-        seen = ""
-        for k, v in enumerate(cells(self.unknowns)):
-            if v.key == known.key or v.name == seen:
-                continue
-            values = [row[k] for row in rows]
-            wrong = list(judge_derivative(v, known.name, column[k], values, size))
-            seen = v.name if wrong else seen
-            yield from wrong
+    def _judged(self, trials: Sequence[_Trial]) -> Iterator[Finding]:
+        """Judge all trials; the noise of an unknown is the worst of all of them.
 
-    def _judged_sums(
-        self,
-        known: RunVariable,
-        k: int,
-        sums: Mapping[int, Sequence[float]],
-        rows: Sequence[Sequence[float]],
-        size: float,
-    ) -> Iterator[Finding]:
-        first = 0
-        for v in self.unknowns:
-            last = first + v.size
-            values = [_dot(_weights(v.size), row[first:last]) for row in rows]
-            first = last
-            if v.key in sums and v.key != known.key:
-                got = sums[v.key][k]
-                yield from judge_derivative(v, known.name, got, values, size, _ADJOINT)
+        It is what rounding does to its largest term, and what iterating again changes.
+        """
+        noises = [0.0] * sum(v.size for v in self.unknowns)
+        for _, _, _, rows, _ in trials:
+            for k, (below, here, above, again) in enumerate(zip(*rows, strict=True)):
+                rounding = _ROUNDING * abs(above - below) / (2.0 * _DIFFERENCE)
+                noises[k] = max(noises[k], rounding, _N_NOISE * abs(again - here))
+        for known, column, said, rows, size in trials:
+            first, seen = 0, ""
+            for k, v in enumerate(cells(self.unknowns) if column else ()):
+                if v.key == known.key or v.name == seen:
+                    continue
+                values, noise = [row[k] for row in rows], noises[k] / size
+                wrong = [
+                    *judge_derivative(v, known.name, column[k], values, size, noise)
+                ]
+                seen = v.name if wrong else seen
+                yield from wrong
+            for v in self.unknowns:
+                part = slice(first, first + v.size)
+                first += v.size
+                if v.key not in said or v.key == known.key:
+                    continue
+                values = [_dot(_weights(v.size), row[part]) for row in rows]
+                noise = sum(noises[part]) / size
+                yield from judge_derivative(
+                    v, known.name, said[v.key], values, size, noise, _ADJOINT
+                )
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -217,6 +221,7 @@ def judge_derivative(
     got: float,
     values: list[float],
     size: float,
+    noise: float = 0.0,
     function: str = _DIRECTIONAL,
 ) -> Iterator[Finding]:
     """Yield a finding if a derivative is not the central difference.
@@ -227,15 +232,14 @@ def judge_derivative(
         v: The unknown.
         known: Name of the known.
         got: What the FMU says.
-        values: Of the unknown with the known less, as it is, greater, and as it was
-            again: what iterating changes, is noise.
+        values: Of the unknown with the known less, as it is, and greater.
         size: By how much.
+        noise: What of a difference by that is none.
         function: What said so.
     """
-    below, here, above, again = values
+    below, here, above = values[:3]
     want = (above - below) / (2.0 * size)
-    noise = 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
-    noise += _N_NOISE * abs(again - here) / size
+    noise += 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
     bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
     if abs(got - want) <= bound:
         return
