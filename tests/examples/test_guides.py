@@ -1,5 +1,6 @@
 """The guides' code is executed."""
 
+import math
 import re
 from pathlib import Path
 
@@ -20,3 +21,12 @@ def test_imported_fmus_exchange_their_heat(capsys):
     # Two equal lumps end at the mean of their starts, but for the lag of one step.
     assert float(shown.split(" K ")[0]) == pytest.approx(300.0, abs=1.0)
     assert shown.rstrip().endswith("without Python: warm, cold")
+
+
+@pytest.mark.fmu
+def test_edited_package_runs_to_the_closed_form(capsys):
+    exec(compile(code_of("ssp.md"), "ssp.md", "exec"), {})
+    shown = capsys.readouterr().out
+    # The difference of 20 K decays with 0.2 per second around a mean of 310 K.
+    expected = 310.0 + 10.0 * math.exp(-2.0)
+    assert float(shown.split(" K ")[0]) == pytest.approx(expected, abs=2e-3)
