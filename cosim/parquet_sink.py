@@ -23,6 +23,7 @@ from packtwin.cosim.result_table import (
     batch_of,
     document_of,
     journal_path,
+    parquet_encoding,
     read_journal,
     row_group_rows,
     schema_of,
@@ -128,10 +129,10 @@ def _convert(journal: Path, path: Path, document: Mapping[str, Any]) -> None:
     series = series_of(schema)
     final_schema = schema_of(series, document)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    wanted = row_group_rows(series)
+    wanted, encoding = row_group_rows(series), parquet_encoding(series)
     held: list[Any] = []
     try:
-        with pq.ParquetWriter(temporary, final_schema) as writer:
+        with pq.ParquetWriter(temporary, final_schema, **encoding) as writer:
 
             def put(rows: int) -> None:
                 table = pa.Table.from_batches(held, schema)

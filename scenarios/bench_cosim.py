@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "gradients": ("bench_cosim_gradients", "rows"),
     "protocol": ("bench_cosim_protocol", "rows"),
     "speed": ("bench_cosim_speed", "rows"),
+    "recording": ("bench_cosim_recording", "rows"),
 }
 SEEDS: dict[str, int] = {}
 
