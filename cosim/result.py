@@ -151,6 +151,8 @@ class Result:
         try:
             pq.write_table(table, temporary, **parquet_encoding(series))
             temporary.replace(path)
+            # What a killed run left here would be read in its place.
+            journal_path(path).unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -202,6 +202,8 @@ def test_a_run_broken_off_leaves_its_rows(tmp_path: Path) -> None:
     assert (back.status.kind, back.status.time_s) == ("interrupted", 50.0)
     assert back["clock.time_s"].tolist() == [float(t) for t in range(51)]
     assert back.provenance["master"] == "GaussSeidel"
+    simulate(System([Clock()]), stop_s=3.0, step_s=1.0).write_parquet(path)
+    assert read_parquet(path).status.kind == "completed"
 
 
 @pytest.mark.parametrize("cut", [1, 100, 2000])
