@@ -32,6 +32,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "speed": ("bench_cosim_speed", "rows"),
     "peers": ("bench_cosim_peers", "rows"),
     "drive": ("bench_cosim_drive", "rows"),
+    "recording": ("bench_cosim_recording", "rows"),
 }
 SEEDS: dict[str, int] = {}
 

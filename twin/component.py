@@ -178,7 +178,7 @@ class StepMapComponent:
         return self._name
 
     @property
-    def step_map(self) -> StepMap | CompiledStepMap | CompiledSwitched:
+    def step_map(self) -> RunnableMap:
         """What is stepped."""
         return self._step_map
 
