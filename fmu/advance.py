@@ -50,20 +50,21 @@ class Advance:
         instance = self._instance
         if instance.wants_end:
             return StepStatus.ENDED, tick, self._why()
-        time_s, length_s = seconds(tick), seconds(end_tick - tick)
+        # Written out: a call is a tenth of a step.
+        time_s = tick / TICKS_PER_SECOND
+        length_s = (end_tick - tick) / TICKS_PER_SECOND
         if instance.is_early and _tick_from(instance.reached_s) == tick:
             # An early end need not be a whole tick.
             time_s = instance.reached_s
             length_s = seconds(end_tick) - time_s
         if u.ndim == 1:
             self._signals.hold(u)
-        else:
-            self._signals.follow(u, time_s)
+            return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
+        self._signals.follow(u, time_s)
         try:
             return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
         finally:
-            if u.ndim == 2:
-                instance.hold_inputs()
+            instance.hold_inputs()
 
     def conclude(self, status: int, tick: int, end_tick: int, u: Vector) -> StepEnd:
         """Do what is left to do after a step's first call, which returned `status`."""

@@ -234,7 +234,10 @@ class FmuComponent:
 
     def _report(self, end: StepEnd) -> StepReport:
         status, at, reason = end
-        if status in (StepStatus.OK, StepStatus.EVENT):
+        if status is StepStatus.OK:
+            self._last = self._signals.read()
+            return StepReport(outputs=self._last, end_tick=at)
+        if status is StepStatus.EVENT:
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason
