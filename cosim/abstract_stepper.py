@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +41,28 @@ class StepOrder:
         components: Names in the order of their steps.
         lagged: Connections that carry the value at the start of the step; the others
             carry the one at its end.
+        remark: How the order was chosen, if there is something to say.
     """
 
     components: tuple[str, ...]
     lagged: tuple[Connection, ...]
+    remark: str = ""
 
     def __str__(self) -> str:
-        return " > ".join(self.components)
+        names = " > ".join(self.components)
+        return f"{names} ({self.remark})" if self.remark else names
 
 
 class AbstractStepper(ABC):
-    """Signals and life cycle; `values` are the outputs, then the constants, now."""
+    """Signals and life cycle.
+
+    Attributes:
+        values: The outputs, then the constants, now.
+        component_seconds: Time spent in each component, if it is measured.
+        accounts: Of the power bonds.
+        start_inputs: Inputs that each component, in order, started with: one list for
+            each pass of the start, of which the last counts.
+    """
 
     def __init__(
         self,
@@ -79,6 +90,7 @@ class AbstractStepper(ABC):
         self._both, self._previous = both, both[n_now:]
         self.values: Vector = both[:n_now]
         self.component_seconds = dict.fromkeys(order, 0.0)
+        self.start_inputs: list[list[Vector]] = []
         self._slots = [
             Slot(system, system.component(name), places, overwritten) for name in order
         ]
@@ -143,9 +155,11 @@ class AbstractStepper(ABC):
             return self.values
 
         self._start(tick, held, sweep)
+        self.start_inputs = [[u for u in last if u is not None]]
         if any(any(slot.is_delayed) for slot in self._slots):
             held[:] = [self._inputs(slot) for slot in self._slots]
             self._start(tick, held, sweep)
+            self.start_inputs.append([u for u in last if u is not None])
 
     def _start(
         self, tick: int, held: list[Vector], sweep: Callable[[], Vector]
@@ -184,6 +198,44 @@ class AbstractStepper(ABC):
     def _inputs(self, slot: Slot) -> Vector:
         u = self.values[slot.indices % len(self.values)]
         return u if slot.factors is None else u * slot.factors + slot.offsets
+
+    def freeze(self) -> dict[str, Any]:
+        """Return all that `thaw` needs at a communication point, of plain values.
+
+        States of components are as they gave them.
+        """
+        return {
+            "both": self._both.copy(),
+            "components": [slot.component.save() for slot in self._slots],
+            "accounts": [account.save() for account in self.accounts],
+        }
+
+    def thaw(self, state: Mapping[str, Any]) -> None:
+        """Go on, once initialized, where the same system was frozen."""
+        self._both[...] = state["both"]
+        for slot, saved in zip(self._slots, state["components"], strict=True):
+            slot.component.restore(saved)
+        for account, kept in zip(self.accounts, state["accounts"], strict=True):
+            account.restore(kept)
+
+    @property
+    def components(self) -> list[Component]:
+        """Those of the run, in the order of their steps."""
+        return [slot.component for slot in self._slots]
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a component may have events."""
+        return any(slot.has_events for slot in self._slots)
+
+    def take_events(self) -> list[tuple[int, str]]:
+        """Return when and where events were since the last call, by time."""
+        found = [
+            (tick, slot.component.name) for slot in self._slots for tick in slot.events
+        ]
+        for slot in self._slots:
+            slot.events.clear()
+        return sorted(found) if len(found) > 1 else found
 
     def close(self) -> None:
         """Close every component, whatever one of them says."""

@@ -7,17 +7,13 @@ as expressions: `CoolingRules` evaluates it here, an FMU in C.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, final
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, TypeAlias, final
 
 import casadi as ca
-import numpy as np
-from numpy.typing import NDArray
-from typing_extensions import override
 
-from packtwin.cosim.controller import AbstractController
-from packtwin.twin.bound_step import BoundStep
+from packtwin.cosim.controller import AbstractLawController
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import names_to_symbols
 from packtwin.twin.sampled import Sampled
@@ -29,14 +25,10 @@ __all__ = [
     "CoolingRulesConfig",
     "CoolingThresholds",
     "cooling_controller",
-    "cooling_law",
+    "cooling_step_map",
 ]
 
-Memory: TypeAlias = tuple[float, ...]
-Symbol: TypeAlias = Any  # casadi.SX
-Vector: TypeAlias = NDArray[np.float64]
-
-_NONE: Final = np.zeros(0)
+Symbols: TypeAlias = dict[str, Any]
 
 
 @final
@@ -124,12 +116,6 @@ class CoolingRulesConfig:
                 raise InterfaceError(msg)
 
 
-_MEMORY = tuple(
-    Variable(name=name, description="1 while the switch is on, else 0.")
-    for name in ("is_heating", "is_cooling", "is_chilling")
-)
-
-
 def _temperature(name: str, description: str) -> Variable:
     return Variable(name=name, description=description, start=298.15, nominal=300.0)
 
@@ -160,32 +146,100 @@ _INTERFACE = Interface(
 )
 
 
-def cooling_law(config: CoolingRulesConfig, *, name: str = "cooling_law") -> StepMap:
-    """Return one decision as a step map: switches in memory, commands as outputs."""
-    memory, was = names_to_symbols(_MEMORY, "m")
-    u, given = names_to_symbols(_INTERFACE.inputs, "u")
-    t, h, p = ca.SX.sym("t"), ca.SX.sym("h"), ca.SX.sym("p", 0)
-    switches, commands = _decision(config, was, given)
-    idle = {"pump_command": config.pump_idle_command}
-    outputs = _INTERFACE.output_names
+@cache
+def cooling_step_map(
+    config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
+) -> StepMap:
+    """Return the rules as a step map: every step decides, from the inputs at its start.
+
+    It starts with idle outputs, which no input changes.
+    """
+    chosen = config or CoolingRulesConfig()
+    memory = tuple(
+        Variable(name=switch, variability="discrete")
+        for switch in ("is_heating", "is_cooling", "is_chilling")
+    )
+    t, h, none = ca.SX.sym("t"), ca.SX.sym("h"), ca.SX.sym("p", 0)
+    x, on = names_to_symbols(memory, "x")
+    u, inputs = names_to_symbols(_INTERFACE.inputs, "u")
+    switches, commands = _decided(chosen, on, inputs)
+    idle = ca.SX([chosen.pump_idle_command, 0.0, 0.0, 0.0])
     return StepMap(
         name=name,
         interface=_INTERFACE,
-        memory=_MEMORY,
+        memory=memory,
         initialize=ca.Function(
-            f"{name}_initialize",
-            [u, p],
-            [ca.DM.zeros(len(_MEMORY)), ca.DM([idle.get(k, 0.0) for k in outputs])],
+            f"{name}_initialize", [u, none], [ca.SX.zeros(len(memory)), idle]
         ),
         step=ca.Function(
             f"{name}_step",
-            [memory, t, h, u, p],
+            [x, t, h, u, none],
             [
-                ca.vertcat(*[switches[v.name] for v in _MEMORY]),
-                ca.vertcat(*[commands[k] for k in outputs]),
+                ca.vertcat(*(switches[v.name] for v in memory)),
+                ca.vertcat(*(commands[k] for k in _INTERFACE.output_names)),
             ],
         ),
     )
+
+
+def _decided(
+    config: CoolingRulesConfig, on: Symbols, inputs: Symbols
+) -> tuple[Symbols, Symbols]:
+    """Return the switches and the commands, by name."""
+    limits = {
+        item.name: ca.if_else(
+            inputs["is_charging"] > 0.5,
+            getattr(config.charging, item.name),
+            getattr(config.driving, item.name),
+        )
+        for item in fields(CoolingThresholds)
+    }
+    switches = _switches(config, on, inputs, limits)
+    hottest_K, coolant_K = inputs["temperature_max_K"], inputs["coolant_temperature_K"]
+
+    def share(excess_K: Any) -> Any:
+        """Return the proportional command, 0..1."""
+        return ca.fmin(1.0, ca.fmax(0.0, excess_K / config.proportional_band_K))
+
+    cool = share(hottest_K - limits["cool_above_K"])
+    heat = share(limits["heat_below_K"] - inputs["temperature_min_K"])
+    least = config.actuator_minimum_command
+    has_cold_air = (
+        coolant_K - inputs["ambient_temperature_K"] >= config.radiator_difference_K
+    )
+    chill = ca.if_else(has_cold_air, share(hottest_K - limits["chill_above_K"]), cool)
+    is_cooling, is_heating = switches["is_cooling"], switches["is_heating"]
+    wants_chiller = ca.logic_or(
+        switches["is_chilling"], ca.logic_and(is_cooling, ca.logic_not(has_cold_air))
+    )
+    return switches, {
+        "pump_command": ca.if_else(
+            ca.logic_or(is_cooling, is_heating),
+            ca.fmax(config.pump_minimum_command, ca.fmax(cool, heat)),
+            config.pump_idle_command,
+        ),
+        "fan_command": ca.fmax(least, cool) * ca.logic_and(is_cooling, has_cold_air),
+        "chiller_command": ca.fmax(least, chill)
+        * ca.logic_and(wants_chiller, coolant_K > config.coolant_minimum_K),
+        "heater_power_request_W": config.heater_power_maximum_W
+        * ca.fmax(least, heat)
+        * ca.logic_and(is_heating, coolant_K < config.coolant_maximum_K),
+    }
+
+
+def _switches(
+    config: CoolingRulesConfig, on: Symbols, inputs: Symbols, limits: Symbols
+) -> Symbols:
+    band_K, hottest_K = config.hysteresis_K, inputs["temperature_max_K"]
+    is_cooling = hottest_K > limits["cool_above_K"] - band_K * on["is_cooling"]
+    is_cold = (
+        inputs["temperature_min_K"] < limits["heat_below_K"] + band_K * on["is_heating"]
+    )
+    return {
+        "is_heating": ca.logic_and(is_cold, ca.logic_not(is_cooling)),
+        "is_cooling": is_cooling,
+        "is_chilling": hottest_K > limits["chill_above_K"] - band_K * on["is_chilling"],
+    }
 
 
 def cooling_controller(
@@ -193,12 +247,12 @@ def cooling_controller(
 ) -> Sampled:
     """Return the rules as a sampled step map: for FMUs, and other steps than ours."""
     chosen = config or CoolingRulesConfig()
-    law = cooling_law(chosen, name=f"{name}_law")
+    law = cooling_step_map(chosen, name=f"{name}_law")
     return Sampled(name=name, law=law, period_s=chosen.period_s)
 
 
 @final
-class CoolingRules(AbstractController[Memory]):
+class CoolingRules(AbstractLawController):
     """Hysteresis switches with proportional commands; cooling wins over heating."""
 
     def __init__(
@@ -209,73 +263,5 @@ class CoolingRules(AbstractController[Memory]):
     ) -> None:
         """Make a controller from its configuration."""
         chosen = config or CoolingRulesConfig()
-        self._law = BoundStep(cooling_law(chosen))
-        super().__init__(name=name, interface=_INTERFACE, period_s=chosen.period_s)
-
-    @override
-    def _start(self) -> tuple[Memory, dict[str, float]]:
-        starts = np.array([v.start for v in _INTERFACE.inputs])
-        return self._kept(*self._law.start(starts, _NONE))
-
-    @override
-    def _decide(
-        self, memory: Memory, inputs: Mapping[str, float]
-    ) -> tuple[Memory, dict[str, float]]:
-        u = np.array([inputs[name] for name in _INTERFACE.input_names])
-        after = self._law.step(np.array(memory), 0.0, 0.0, u, _NONE)
-        return self._kept(*after)
-
-    def _kept(self, memory: Vector, y: Vector) -> tuple[Memory, dict[str, float]]:
-        outputs = dict(zip(_INTERFACE.output_names, y.tolist(), strict=True))
-        return tuple(memory.tolist()), outputs
-
-
-def _decision(
-    config: CoolingRulesConfig, was: Mapping[str, Symbol], given: Mapping[str, Symbol]
-) -> tuple[dict[str, Symbol], dict[str, Symbol]]:
-    """Return the switches and the commands."""
-    is_charging = given["is_charging"] > 0.5
-    heat_below_K, cool_above_K, chill_above_K = (
-        ca.if_else(is_charging, getattr(config.charging, k), getattr(config.driving, k))
-        for k in ("heat_below_K", "cool_above_K", "chill_above_K")
-    )
-    hottest_K, coldest_K = given["temperature_max_K"], given["temperature_min_K"]
-    coolant_K = given["coolant_temperature_K"]
-    band_K, least = config.hysteresis_K, config.actuator_minimum_command
-    is_cooling = hottest_K > cool_above_K - band_K * was["is_cooling"]
-    is_chilling = hottest_K > chill_above_K - band_K * was["is_chilling"]
-    is_cold = coldest_K < heat_below_K + band_K * was["is_heating"]
-    is_heating = ca.logic_and(is_cold, ca.logic_not(is_cooling))
-
-    def share(excess_K: Symbol) -> Symbol:
-        return ca.fmin(1.0, ca.fmax(0.0, excess_K / config.proportional_band_K))
-
-    cool, heat = share(hottest_K - cool_above_K), share(heat_below_K - coldest_K)
-    has_cold_air = (
-        coolant_K - given["ambient_temperature_K"] >= config.radiator_difference_K
-    )
-    chill = ca.if_else(has_cold_air, share(hottest_K - chill_above_K), cool)
-    wants_chiller = ca.logic_or(
-        is_chilling, ca.logic_and(is_cooling, ca.logic_not(has_cold_air))
-    )
-    wants_heater = ca.logic_and(is_heating, coolant_K < config.coolant_maximum_K)
-    pump = ca.if_else(
-        ca.logic_or(is_cooling, is_heating),
-        ca.fmax(config.pump_minimum_command, ca.fmax(cool, heat)),
-        config.pump_idle_command,
-    )
-    switches = {
-        "is_heating": is_heating,
-        "is_cooling": is_cooling,
-        "is_chilling": is_chilling,
-    }
-    commands = {
-        "pump_command": pump,
-        "fan_command": ca.fmax(least, cool) * ca.logic_and(is_cooling, has_cold_air),
-        "chiller_command": ca.fmax(least, chill)
-        * ca.logic_and(wants_chiller, coolant_K > config.coolant_minimum_K),
-        "heater_power_request_W": config.heater_power_maximum_W
-        * ca.fmax(least, heat)
-        * wants_heater,
-    }
-    return switches, commands
+        law = cooling_step_map(chosen, name=name)
+        super().__init__(law, period_s=chosen.period_s)

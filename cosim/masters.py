@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
-from packtwin.cosim.graph import sort_groups
-from packtwin.cosim.pace import EvenPace
+from packtwin.cosim.measured_order import lagged_connections, measured_order
+from packtwin.cosim.pace import EvenPace, Pace
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.stepper import Stepper
@@ -49,6 +49,7 @@ class AbstractMaster(ABC):
         system: System,
         *,
         duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
@@ -57,6 +58,7 @@ class AbstractMaster(ABC):
         Args:
             system: What to step.
             duration_s: Length of the whole run.
+            first_ticks: Of the first communication points, for a trial.
             bonds: Power bonds to account for.
             has_timing: Measure the seconds spent in each component.
         """
@@ -74,8 +76,13 @@ class AbstractExplicitMaster(AbstractMaster):
     is_compiled: bool = False
 
     @abstractmethod
-    def order(self, system: System) -> StepOrder:
-        """Return the order of steps and the connections that carry old values."""
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
+        """Return the order of steps and the connections that carry old values.
+
+        Args:
+            system: What to step.
+            first_ticks: Of the first communication points, for a trial.
+        """
 
     @override
     def prepare(
@@ -83,9 +90,23 @@ class AbstractExplicitMaster(AbstractMaster):
         system: System,
         *,
         duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
+        return self.stepper(
+            system, first_ticks=first_ticks, bonds=bonds, has_timing=has_timing
+        )
+
+    def stepper(
+        self,
+        system: System,
+        *,
+        first_ticks: Sequence[int] = (),
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> Stepper:
+        """Return a run of a system; see `prepare`."""
         if system.loop_cuts:
             cuts = ", ".join(f"`{c}`" for c in system.loop_cuts)
             msg = (
@@ -95,7 +116,7 @@ class AbstractExplicitMaster(AbstractMaster):
             raise WiringError(msg)
         return Stepper(
             system,
-            self.order(system),
+            self.order(system, first_ticks),
             bonds=bonds,
             has_timing=has_timing,
             wants_c=self.is_compiled,
@@ -108,7 +129,7 @@ class Jacobi(AbstractExplicitMaster):
     """All components see the values at the start of the step, in any order."""
 
     @override
-    def order(self, system: System) -> StepOrder:
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
         return StepOrder(components=system.component_names, lagged=system.connections)
 
 
@@ -122,30 +143,69 @@ class GaussSeidel(AbstractExplicitMaster):
     values at the start of the step; so do all delayed ones. An output sampled as a
     mean over the step thus arrives in the very step it belongs to, and what one
     component gives the other receives.
+
+    Attributes:
+        is_measured: Let a trial at the start decide in a cycle, and not the declared
+            order: the weakest couplings carry old values. The provenance says how.
     """
 
+    is_measured: bool = False
+
     @override
-    def order(self, system: System) -> StepOrder:
-        graph: dict[str, list[str]] = {name: [] for name in system.component_names}
-        for connection in system.connections:
-            if not connection.is_delayed:
-                targets = graph[connection.source.component]
-                targets.append(connection.target.component)
-        order = tuple(name for group in sort_groups(graph) for name in group)
-        rank = {name: i for i, name in enumerate(order)}
-        return StepOrder(
-            components=order,
-            lagged=tuple(
-                c
-                for c in system.connections
-                if c.is_delayed or rank[c.source.component] >= rank[c.target.component]
-            ),
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
+        order = tuple(name for group in system.groups for name in group)
+        lagged = lagged_connections(system, order)
+        declared = StepOrder(components=order, lagged=lagged)
+        if not self.is_measured:
+            return declared
+        return measured_order(system, declared, first_ticks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbstractSmoothMaster(AbstractMaster):
+    """Components exchange smooth signals, iterated until both sides agree.
+
+    Attributes:
+        iteration_limit: Corrections in one step at most.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @property
+    @abstractmethod
+    def iteration_tolerance(self) -> float:
+        """Of the exchanged signals, as a fraction of their size or nominal."""
+
+    @abstractmethod
+    def pace(self, duration_s: float) -> Pace:
+        """Return the choice of steps for a run of that length."""
+
+    @override
+    def prepare(
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=self.iteration_tolerance,
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=self.pace(duration_s),
+            bonds=bonds,
+            has_timing=has_timing,
         )
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Iterated(AbstractMaster):
+class Iterated(AbstractSmoothMaster):
     """Components exchange smooth signals, iterated until both sides agree.
 
     Between two communication points a signal is the cubic with the values and time
@@ -161,32 +221,20 @@ class Iterated(AbstractMaster):
     """
 
     tolerance: float = 1e-8
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return self.tolerance
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=self.tolerance,
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=EvenPace(),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return EvenPace()
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adaptive(AbstractMaster):
+class Adaptive(AbstractSmoothMaster):
     """`Iterated` with steps as short as a tolerance asks, and no shorter.
 
     Every step is taken once whole and once in halves; the difference, scaled to the
@@ -203,24 +251,12 @@ class Adaptive(AbstractMaster):
     """
 
     tolerance: float = 1e-4
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return min(1e-8, 1e-4 * self.tolerance)
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=min(1e-8, 1e-4 * self.tolerance),
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=AdaptivePace(self.tolerance, duration_s),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return AdaptivePace(self.tolerance, duration_s)

@@ -149,8 +149,7 @@ class Stepper(AbstractStepper):
         except Exception as error:
             # A component may be anybody's code; whatever it raises ends the run.
             raise self._slots[i].failure(tick, end_tick, describe(error)) from error
-        reason = self._slots[i].reason(end_tick, report, report.outputs)
-        raise self._slots[i].failure(tick, end_tick, reason)
+        raise self._slots[i].unfinished(tick, end_tick, report)
 
     def _book(self, tick: int, end_tick: int) -> None:
         """Account for the bonds: given signals are lines, held ones arrive."""

@@ -22,12 +22,11 @@ StepEnd: TypeAlias = tuple[StepStatus, int, str]
 
 _WARNING, _DISCARD = 1, 2
 _MAX_STALLS = 10
-_END = "it asks to end the simulation"
 
 
 @final
 class Advance:
-    """Takes steps: how each ended, at which tick, and why if it was refused."""
+    """Takes steps: how each ended, at which tick, and why if it did not go well."""
 
     def __init__(
         self, instance: AbstractStepping, signals: Signals, *, reports_events: bool
@@ -50,7 +49,7 @@ class Advance:
         """
         instance = self._instance
         if instance.wants_end:
-            return StepStatus.REFUSED, tick, _END
+            return StepStatus.ENDED, tick, self._why()
         time_s, length_s = seconds(tick), seconds(end_tick - tick)
         if instance.is_early and _tick_from(instance.reached_s) == tick:
             # An early end need not be a whole tick.
@@ -84,12 +83,12 @@ class Advance:
             if instance.has_event and self._reports_events:
                 return StepStatus.EVENT, reached, ""
             if instance.has_event:
-                instance.event_count += 1
+                instance.count_event(reached_s if is_early else end_s)
                 instance.handle_events()
             if reached >= end_tick:
                 return StepStatus.OK, end_tick, ""
             if instance.wants_end:
-                return StepStatus.REFUSED, reached, _END
+                return StepStatus.ENDED, reached, self._why()
             stalls = stalls + 1 if reached_s <= before_s else 0
             if stalls > _MAX_STALLS:
                 reason = f"it stays at {reached_s:.9g} s again and again"
@@ -111,8 +110,14 @@ class Advance:
         reached = ticks(instance.reached_s)
         if instance.wants_end and reached >= end_tick:
             return StepStatus.OK, end_tick, ""  # FMI 2.0 ends a simulation so
-        reason = instance.log.last_problem() or "the FMU gives no reason"
+        if instance.wants_end:
+            return StepStatus.ENDED, max(tick, reached), self._why()
+        reason = self._why() or "the FMU gives no reason"
         return StepStatus.REFUSED, max(tick, reached), reason
+
+    def _why(self) -> str:
+        """Return what the FMU said, if it did."""
+        return self._instance.log.last_problem() or ""
 
 
 def _tick_from(time_s: float) -> int:

@@ -15,6 +15,8 @@ __all__ = [
     "binary_members",
     "intermediate_references",
     "mean_output_names",
+    "memory_count",
+    "provides_adjoint_derivatives",
     "provides_directional_derivatives",
     "read_description",
     "read_root",
@@ -44,9 +46,25 @@ def read_description(path: Path, root: ET.Element | None = None) -> Any:
 
 def mean_output_names(root: ET.Element) -> frozenset[str]:
     """Return the outputs that packtwin's annotation calls means over the step."""
-    found = root.find("./VendorAnnotations/Tool[@name='packtwin']/StepMap")
-    text = "" if found is None else found.get("meanOutputs", "")
-    return frozenset(text.split())
+    return frozenset(_annotation(root).get("meanOutputs", "").split())
+
+
+def memory_count(root: ET.Element) -> int | None:
+    """Return the length of the memory of a packtwin step map; None where unsaid."""
+    text = _annotation(root).get("memoryCount", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _annotation(root: ET.Element) -> ET.Element:
+    """Return what packtwin adds to a description, of either version."""
+    for place in (
+        "./VendorAnnotations/Tool[@name='packtwin']/StepMap",
+        "./Annotations/Annotation[@type='org.packtwin']/StepMap",
+    ):
+        found = root.find(place)
+        if found is not None:
+            return found
+    return ET.Element("StepMap")
 
 
 def provides_directional_derivatives(root: ET.Element, element: str) -> bool:
@@ -57,10 +75,19 @@ def provides_directional_derivatives(root: ET.Element, element: str) -> bool:
         element: `CoSimulation` or `ModelExchange`. FMPy reads the attribute of FMI 2.0
             only.
     """
+    names = ("providesDirectionalDerivatives", "providesDirectionalDerivative")
+    return _promises(root, element, names)
+
+
+def provides_adjoint_derivatives(root: ET.Element, element: str) -> bool:
+    """Whether an FMU promises adjoint derivatives, which only FMI 3.0 knows."""
+    return _promises(root, element, ("providesAdjointDerivatives",))
+
+
+def _promises(root: ET.Element, element: str, names: tuple[str, ...]) -> bool:
     found = root.find(f"./{element}")
     if found is None:
         return False
-    names = ("providesDirectionalDerivatives", "providesDirectionalDerivative")
     return any(found.get(name) in ("true", "1") for name in names)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
@@ -42,21 +42,33 @@ class MappedInterface:
         interface: Our variables, with the chosen parameter values as starts.
         inputs: In the order of `interface.inputs`.
         outputs: In the order of `interface.outputs`.
+        parameters: In the order of `interface.parameters`.
         changed_parameters: Those whose value was chosen.
         feedthrough: Pairs (input, output); all where the model structure is silent.
+        left_out: Inputs and outputs of the FMU that are no signals here.
     """
 
     interface: Interface
     inputs: tuple[MappedVariable, ...]
     outputs: tuple[MappedVariable, ...]
+    parameters: tuple[MappedVariable, ...]
     changed_parameters: tuple[MappedVariable, ...]
     feedthrough: frozenset[tuple[str, str]]
+    left_out: tuple[str, ...]
 
     @property
     def changed_values(self) -> NDArray[np.float64]:
         """The values of `changed_parameters`, in our units."""
         starts = {v.name: v.start for v in self.interface.parameters}
         return np.array([starts[m.variable.name] for m in self.changed_parameters])
+
+    def with_parameters(self, parameters: Mapping[str, float]) -> MappedInterface:
+        """Return it with other chosen values; see `read_interface`."""
+        return replace(
+            self,
+            interface=self.interface.with_starts(dict(parameters)),
+            changed_parameters=_changed(self.parameters, parameters),
+        )
 
 
 def read_interface(
@@ -66,10 +78,12 @@ def read_interface(
     means: frozenset[str],
     parameters: Mapping[str, float],
     names: Mapping[str, str],
+    sizes: Mapping[str, int],
 ) -> MappedInterface:
     """Map the numeric inputs, outputs and parameters of an FMU.
 
-    Strings, binaries and clocks are no signals here and are left out.
+    Strings, binaries and clocks are no signals here and are left out, and so are
+    variables that FMI 3.0 allows to touch only while a clock ticks.
 
     Args:
         description: fmpy's model description.
@@ -77,10 +91,14 @@ def read_interface(
         means: Outputs that are means over the step.
         parameters: Chosen parameter values, by our names and in our units.
         names: Our names for some of the FMU's variables.
+        sizes: Chosen structural parameters, by the FMU's names.
     """
     units = fmu_units(description)
     types = dialect_of(description, path).types
-    scalars = [v for v in description.modelVariables if v.type in types]
+    scalars: list[Any] = []
+    others: list[Any] = []
+    for v in description.modelVariables:
+        (scalars if v.type in types and not v.clocks else others).append(v)
     _check_names(names, [v.name for v in scalars], path)
     groups: dict[str, list[MappedVariable]] = {"input": [], "output": []}
     groups["parameter"] = []
@@ -91,6 +109,7 @@ def read_interface(
                 units,
                 name=names.get(scalar.name),
                 sampling="mean" if scalar.name in means else "end",
+                sizes=sizes,
             )
     inputs, outputs, settings = (tuple(group) for group in groups.values())
     _check_names(parameters, [m.variable.name for m in settings], path)
@@ -99,13 +118,16 @@ def read_interface(
         outputs=tuple(m.variable for m in outputs),
         parameters=tuple(m.variable for m in settings),
     )
-    return MappedInterface(
-        interface=interface.with_starts(dict(parameters)),
+    plain = MappedInterface(
+        interface=interface,
         inputs=inputs,
         outputs=outputs,
-        changed_parameters=_changed(settings, parameters),
+        parameters=settings,
+        changed_parameters=(),
         feedthrough=_feedthrough(description, inputs, outputs),
+        left_out=tuple(v.name for v in others if v.causality in ("input", "output")),
     )
+    return plain.with_parameters(parameters)
 
 
 def _changed(

@@ -20,7 +20,11 @@ Vector: TypeAlias = NDArray[np.float64]
 
 @final
 class Signals:
-    """Writes inputs when FMI allows it and reads outputs."""
+    """Writes inputs when FMI allows it and reads outputs.
+
+    Attributes:
+        discrete: Values of the inputs that change at events only, as last set.
+    """
 
     def __init__(
         self, mapped: MappedInterface, instance: AbstractStepping, smooth: SmoothInputs
@@ -42,7 +46,7 @@ class Signals:
         others = [i for i in range(len(inputs)) if i not in self._discrete]
         self._writers = make_channels(inputs, instance, "Set", others)
         self._event_writers = make_channels(inputs, instance, "Set", self._discrete)
-        self._last_discrete = np.full(len(self._discrete), np.nan)
+        self.discrete = np.full(len(self._discrete), np.nan)
         self._readers = make_channels(mapped.outputs, instance, "Get")
         self._only_writer = None if self._discrete else _sole_plain(self._writers)
         self._only_reader = _sole_plain(self._readers)
@@ -57,7 +61,7 @@ class Signals:
         """Set all inputs, as initialization and events allow."""
         _write_all(self._writers, u)
         _write_all(self._event_writers, u)
-        self._last_discrete = u[self._discrete]
+        self.discrete = u[self._discrete]
 
     def hold(self, u: Vector) -> None:
         """Make the inputs constants for the next step; discrete ones at an event."""
@@ -65,7 +69,7 @@ class Signals:
             self._only_writer.write_plain(u)
             return
         _write_all(self._writers, u)
-        if not np.array_equal(u[self._discrete], self._last_discrete):
+        if not np.array_equal(u[self._discrete], self.discrete):
             self._instance.at_event(partial(self.start, u))
 
     def follow(self, rows: Vector, time_s: float) -> None:

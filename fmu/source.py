@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, final
 from packtwin.fmu.model_header import model_functions, model_sizes
 from packtwin.fmu.rendering import read_template, render_template
 from packtwin.fmu.structure import structure_of
-from packtwin.fmu.table import make_table
+from packtwin.fmu.table import Row, make_table
 from packtwin.fmu.terminals import terminals_of
 from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
@@ -62,6 +62,7 @@ class FmuSource:
         terminals: `terminalsAndIcons/terminalsAndIcons.xml`, empty if it has none.
         fmi_version: Of FMI.
         kinds: What can be instantiated.
+        rows: The variables.
     """
 
     identifier: str
@@ -72,6 +73,7 @@ class FmuSource:
     terminals: str = ""
     fmi_version: FmiVersion = "2.0"
     kinds: tuple[FmiKind, ...] = ("cs",)
+    rows: tuple[Row, ...] = ()
 
 
 def render_source(
@@ -268,4 +270,5 @@ def _files(
         terminals=terminals,
         fmi_version=fmi_version,
         kinds=kinds,
+        rows=context["rows"],
     )

@@ -72,6 +72,14 @@ def export(  # noqa: PLR0913 (one argument per option)
             "without them is smaller.",
         ),
     ] = True,
+    has_arrays: Annotated[
+        bool,
+        typer.Option(
+            "--arrays/--no-arrays",
+            help="Of FMI 3.0: neighbours numbered 1, 2, ... as one vector; some tools "
+            "(CasADi) read scalars only.",
+        ),
+    ] = True,
     points: Annotated[
         int | None,
         typer.Option(
@@ -112,6 +120,7 @@ def export(  # noqa: PLR0913 (one argument per option)
         "kinds": _kinds(kind),
         "platforms": _words(platforms),
         "has_derivatives": has_derivatives,
+        "has_arrays": has_arrays,
     }
     _export_model(model, out, points, options)
 

@@ -38,12 +38,10 @@ from typing import final
 import casadi as ca
 
 from packtwin.twin.casadi_c import casadi_unit
+from packtwin.twin.linkage import STATIC
 from packtwin.twin.step_derivatives import derivative_functions
 
-__all__ = ["VISIBLE", "CCode", "generate_c"]
-
-VISIBLE = '__attribute__((visibility("default")))'
-"""Linkage of functions that a shared library exports."""
+__all__ = ["CCode", "generate_c"]
 
 
 @final
@@ -78,6 +76,9 @@ _WRAPPER = """
 #include <stddef.h>
 #include <string.h>
 
+#ifndef PT_ABI
+#define PT_ABI
+#endif
 #define PTS_N_MEMORY {n_memory}
 #define PTS_N_OUTPUTS {n_outputs}
 {shift}
@@ -98,15 +99,15 @@ typedef struct {{
   double moved[{dim_moved}];
 }} pts_space;
 
-{static}size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
+PT_ABI size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
 
-{static}int {name}_pt_initialize(const double *u, const double *p, double *memory,
+PT_ABI int {name}_pt_initialize(const double *u, const double *p, double *memory,
                           double *y, void *space) {{
   if ({name}_initialize_call(u, p, memory, y, space)) return 1;
   return !(pts_all_finite(memory, PTS_N_MEMORY) && pts_all_finite(y, PTS_N_OUTPUTS));
 }}
 
-{static}int {name}_pt_step(double *memory, double t, double h, const double *u,
+PT_ABI int {name}_pt_step(double *memory, double t, double h, const double *u,
                     const double *p, double *y, void *space) {{
   pts_space *s = (pts_space *)space;
   double *now = s->now, *next = s->next, *last = s->last, *total = s->total;
@@ -192,7 +193,6 @@ def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     flags = ", ".join(str(int(f)) for f in is_mean) or "0"
     wrapper = _WRAPPER.format(
         name=name,
-        static="static " if is_static else "",
         n_memory=n_m,
         n_outputs=n_y,
         shift=_SHIFT.format(n_inputs=n_u, order=order) if order else "",
@@ -206,7 +206,7 @@ def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     )
     return CCode(
         name=name,
-        source=source + wrapper,
+        source=(STATIC if is_static else "") + source + wrapper,
         n_memory=n_m,
         input_order=order,
         substep_s=substep_s,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import casadi as ca
 
+from packtwin.twin.casadi_kernels import with_kernels
+
 __all__ = ["casadi_unit"]
 
 _CONSTANTS = re.compile(
@@ -65,7 +67,7 @@ def casadi_unit(
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")
         source = (Path(folder) / f"{name}.c").read_text()
-    source = _CONSTANTS.sub(_shortened, _with_column_order(source))
+    source = _CONSTANTS.sub(_shortened, with_kernels(source))
     n_fast = len(functions) if n_fast is None else n_fast
     if 0 < n_fast < len(functions):
         last = functions[n_fast - 1].name()
@@ -129,50 +131,3 @@ def _call(function: ca.Function, unit: str) -> str:
             "",
         ]
     )
-
-
-# CasADi's dense product runs along rows; along columns, four at a time, the same sums
-# are formed in the same order (bit-identical), but the compiler can vectorise them: 3x
-# on networks.
-_PRODUCT = """void casadi_mtimes_dense(const casadi_real* x, casadi_int nrow_x,
-    casadi_int ncol_x, const casadi_real* y, casadi_int ncol_y, casadi_real* z,
-    casadi_int tr) {
-  casadi_int i, j, k;
-  for (i = 0; i < ncol_y; ++i) {
-    if (tr) {
-      for (j = 0; j < ncol_x; ++j) {
-        for (k = 0; k < nrow_x; ++k) {
-          z[j + i * ncol_x] += x[k + j * nrow_x] * y[k + i * nrow_x];
-        }
-      }
-    } else {
-      casadi_real* restrict sum = z + i * nrow_x;
-      const casadi_real* restrict f = y + i * ncol_x;
-      const casadi_int whole = ncol_x - ncol_x % 4;
-      for (k = 0; k < whole; k += 4) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real* restrict b = a + nrow_x;
-        const casadi_real* restrict c = b + nrow_x;
-        const casadi_real* restrict d = c + nrow_x;
-        const casadi_real f0 = f[k], f1 = f[k + 1], f2 = f[k + 2], f3 = f[k + 3];
-        for (j = 0; j < nrow_x; ++j) {
-          sum[j] = (((sum[j] + a[j] * f0) + b[j] * f1) + c[j] * f2) + d[j] * f3;
-        }
-      }
-      for (k = whole; k < ncol_x; ++k) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real f0 = f[k];
-        for (j = 0; j < nrow_x; ++j) sum[j] += a[j] * f0;
-      }
-    }
-  }
-}
-"""
-
-
-def _with_column_order(source: str) -> str:
-    begin = source.find("void casadi_mtimes_dense(")
-    if begin < 0:
-        return source
-    end = source.index("\n}\n", begin) + 3
-    return source[:begin] + _PRODUCT + source[end:]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.component import Component
+from packtwin.twin.sensitivities import StepSensitivities
 
-__all__ = ["DifferentiableComponent", "EventComponent", "SmoothComponent"]
+__all__ = [
+    "AdjustableComponent",
+    "DifferentiableComponent",
+    "EventComponent",
+    "SensitiveComponent",
+    "SmoothComponent",
+    "TellingComponent",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -50,4 +59,31 @@ class EventComponent(Component, Protocol):
         Called where the last step ended, after it reported an event there or because
         an input jumped there; with unchanged inputs a second call changes nothing.
         """
+        ...
+
+
+@runtime_checkable
+class TellingComponent(Component, Protocol):
+    """A component that tells of events that it handles inside its steps."""
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each; whether there can be any."""
+        ...
+
+
+@runtime_checkable
+class AdjustableComponent(Component, Protocol):
+    """A component whose parameters can be changed between runs."""
+
+    def adjust(self, parameters: Mapping[str, float]) -> None:
+        """Take other values of some parameters from the next `initialize` on."""
+        ...
+
+
+@runtime_checkable
+class SensitiveComponent(Component, Protocol):
+    """A component that may know the exact derivatives of its steps."""
+
+    def sensitivities(self) -> StepSensitivities | None:
+        """Return those of the run that goes on, or None if it has none."""
         ...

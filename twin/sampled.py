@@ -15,19 +15,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from importlib import resources
+from pathlib import Path
 from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.c_code import VISIBLE, CCode
-from packtwin.twin.errors import InterfaceError
+from packtwin.twin.c_code import CCode
+from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.feedthrough import (
     Dependencies,
     dependencies_of_step,
     feedthrough_of,
 )
 from packtwin.twin.input_polynomial import MAXIMUM_ROWS, input_rows, value_at
+from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED, VISIBLE
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.variable import Interface, Variable
 
@@ -197,6 +200,27 @@ class Sampled:
             has_events=True,
             has_samples=True,
         )
+
+    def library(self) -> Path:
+        """Return it compiled, from the cache if it is there.
+
+        Raises:
+            CompilerError: No C compiler, or it failed.
+        """
+        return cached_library(self.name, EXPORTED + self.c_code().source)
+
+    def refusal(
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
+    ) -> StepError:
+        """Return the error to raise for a refused step, given what was refused."""
+        return self.law.refusal(memory, t, h, u, p, slope=slope)
 
     @property
     def _at_place(self) -> int:

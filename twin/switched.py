@@ -19,11 +19,12 @@ from typing import Final, final
 
 import casadi as ca
 
-from packtwin.twin.c_code import VISIBLE, CCode
+from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.feedthrough import Dependencies, dependencies_through
 from packtwin.twin.guarded_model import guarded_model
 from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.linkage import VISIBLE
 from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable

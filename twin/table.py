@@ -14,6 +14,7 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.casadi_kernels import table_piece
 from packtwin.twin.errors import InterfaceError
 
 __all__ = ["Table", "fit_table"]
@@ -60,19 +61,14 @@ class Table:
         return Table(lower=self.lower, upper=self.upper, coefficients=c)
 
     def casadi(self, x: Any) -> Any:
-        """Evaluate at a scalar MX expression."""
+        """Evaluate at every element of a row of MX expressions."""
         return self.casadi_with_slope(x)[0]
 
     def casadi_with_slope(self, x: Any) -> tuple[Any, Any]:
-        """Evaluate the table and its derivative at a scalar MX expression."""
-        n = len(self.coefficients)
-        s = (x - self.lower) * self.scale
-        i = ca.fmin(ca.fmax(ca.floor(s), 0), n - 1)
-        w = s - i
-        flat = ca.MX(ca.DM(self.coefficients.reshape(-1)))
-        c0, c1, c2, c3 = (flat[4 * i + k] for k in range(4))
-        slope = (c1 + w * (2.0 * c2 + w * (3.0 * c3))) * self.scale
-        return c0 + w * (c1 + w * (c2 + w * c3)), slope
+        """Evaluate the table and its derivative at every element of a row."""
+        flat = ca.DM(self.coefficients.reshape(-1))
+        value, slope = table_piece(x, self.lower, self.scale, flat)
+        return value, slope
 
     def numpy(self, x: Array) -> Array:
         """Evaluate at an array."""

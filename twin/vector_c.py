@@ -16,7 +16,6 @@ from typing import final
 
 import numpy as np
 
-from packtwin.twin.c_code import VISIBLE
 from packtwin.twin.c_operations import c_form
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.lookup import Lookup
@@ -24,12 +23,7 @@ from packtwin.twin.lookup_c import lookups_to_c
 from packtwin.twin.scalar_tape import LOOKUP, LOOKUP_SLOPE
 from packtwin.twin.vector_program import Group, Operand, Program
 
-__all__ = ["EXPORTED", "STATIC", "preamble_to_c", "program_to_c"]
-
-EXPORTED = f"#define PT_ABI {VISIBLE}\n"
-"""Before the preamble: the functions of the ABI are seen outside a shared library."""
-STATIC = "#define PT_ABI static\n"
-"""Before the preamble: they are seen in their translation unit only."""
+__all__ = ["preamble_to_c", "program_to_c"]
 
 _PREAMBLE = """
 #ifndef PT_ABI

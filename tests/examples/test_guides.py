@@ -13,6 +13,13 @@ def code_of(guide: str) -> str:
     return "\n".join(blocks)
 
 
+def test_long_runs_are_recorded_saved_and_paced(capsys):
+    exec(compile(code_of("recording.md"), "recording.md", "exec"), {})
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:2] == ["61 rows, 10.00 Ah", "20.00 Ah after 7200 s"]
+    assert shown[2].endswith(" of 10 deadlines missed")
+
+
 @pytest.mark.fmu
 def test_imported_fmus_exchange_their_heat(capsys):
     exec(compile(code_of("fmu_import.md"), "fmu_import.md", "exec"), {})
@@ -20,3 +27,9 @@ def test_imported_fmus_exchange_their_heat(capsys):
     # Two equal lumps end at the mean of their starts, but for the lag of one step.
     assert float(shown.split(" K ")[0]) == pytest.approx(300.0, abs=1.0)
     assert shown.rstrip().endswith("without Python: warm, cold")
+
+
+@pytest.mark.fmu
+def test_a_trace_gives_back_two_parameters_of_coupled_fmus(capsys):
+    exec(compile(code_of("gradients.md"), "gradients.md", "exec"), {})
+    assert capsys.readouterr().out == "0.0800 and 0.1500 by adjoint\n"
