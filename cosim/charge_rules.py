@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias, final
 
@@ -99,6 +100,7 @@ class CcCvConfig:
         return c_rate * self.cell_capacity_Ah * self.n_parallel
 
 
+@cache
 def cccv_step_map(config: CcCvConfig, *, name: str = "charger") -> StepMap:
     """Return the charger as a step map: every step decides, from inputs at its start.
 

@@ -1,12 +1,14 @@
 """Rule-based thermal management: pump, fan, chiller and heater commands.
 
 Each actuator has a switch with hysteresis and, once on, a proportional command. A
-vehicle that charges uses its own, usually tighter, thresholds.
+vehicle that charges uses its own, usually tighter, thresholds. The law is written once,
+as expressions: `CoolingRules` evaluates it here, an FMU in C.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, TypeAlias, final
 
 import casadi as ca
@@ -14,6 +16,7 @@ import casadi as ca
 from packtwin.cosim.controller import AbstractLawController
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import names_to_symbols
+from packtwin.twin.sampled import Sampled
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
 
@@ -21,6 +24,7 @@ __all__ = [
     "CoolingRules",
     "CoolingRulesConfig",
     "CoolingThresholds",
+    "cooling_controller",
     "cooling_step_map",
 ]
 
@@ -142,6 +146,7 @@ _INTERFACE = Interface(
 )
 
 
+@cache
 def cooling_step_map(
     config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
 ) -> StepMap:
@@ -235,6 +240,15 @@ def _switches(
         "is_cooling": is_cooling,
         "is_chilling": hottest_K > limits["chill_above_K"] - band_K * on["is_chilling"],
     }
+
+
+def cooling_controller(
+    config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
+) -> Sampled:
+    """Return the rules as a sampled step map: for FMUs, and other steps than ours."""
+    chosen = config or CoolingRulesConfig()
+    law = cooling_step_map(chosen, name=f"{name}_law")
+    return Sampled(name=name, law=law, period_s=chosen.period_s)
 
 
 @final

@@ -77,7 +77,7 @@ def drive(
     Raises:
         StepError: A component failed; the rows before are recorded.
     """
-    stride = _stride(grid)
+    stride = grid.count if care.progress is None else _stride(grid)
     done, size = recorder.count - 1, 1
     if care.pacer is not None:
         care.pacer.begin(grid.tick(done))

@@ -285,9 +285,11 @@ class Mover:
             saved = component.save()
             runs = []
             for _ in range(2):
-                first = self._checked_step(tick, ends[0], rows).outputs.copy()
-                second = self._checked_step(*ends, rows).outputs.copy()
-                runs.append(np.concatenate([first, second]))
+                first = self._checked_step(tick, ends[0], rows)
+                before = first.outputs.copy()
+                # At an event it stands earlier.
+                second = self._checked_step(first.end_tick, ends[1], rows)
+                runs.append(np.concatenate([before, second.outputs]))
                 component.restore(saved)
         except (EndAsked, StepError) as error:
             is_harmless = "refused the step" in error.reason

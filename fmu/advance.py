@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias, final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.stepping import AbstractStepping
-from packtwin.twin.component import seconds, ticks
+from packtwin.twin.component import TICKS_PER_SECOND, seconds, ticks
 from packtwin.twin.errors import FmuCallError
 from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.step_map import StepStatus
@@ -49,20 +50,21 @@ class Advance:
         instance = self._instance
         if instance.wants_end:
             return StepStatus.ENDED, tick, self._why()
-        time_s, length_s = seconds(tick), seconds(end_tick - tick)
-        if instance.is_early and ticks(instance.reached_s) == tick:
+        # Written out: a call is a tenth of a step.
+        time_s = tick / TICKS_PER_SECOND
+        length_s = (end_tick - tick) / TICKS_PER_SECOND
+        if instance.is_early and _tick_from(instance.reached_s) == tick:
             # An early end need not be a whole tick.
             time_s = instance.reached_s
             length_s = seconds(end_tick) - time_s
         if u.ndim == 1:
             self._signals.hold(u)
-        else:
-            self._signals.follow(u, time_s)
+            return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
+        self._signals.follow(u, time_s)
         try:
             return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
         finally:
-            if u.ndim == 2:
-                instance.hold_inputs()
+            instance.hold_inputs()
 
     def conclude(self, status: int, tick: int, end_tick: int, u: Vector) -> StepEnd:
         """Do what is left to do after a step's first call, which returned `status`."""
@@ -78,7 +80,7 @@ class Advance:
         stalls, before_s = 0, start_s
         while True:
             reached_s, is_early = instance.reached_s, instance.is_early
-            reached = ticks(reached_s) if is_early else end_tick
+            reached = _tick_from(reached_s) if is_early else end_tick
             if instance.has_event and self._reports_events:
                 return StepStatus.EVENT, reached, ""
             if instance.has_event:
@@ -117,3 +119,14 @@ class Advance:
     def _why(self) -> str:
         """Return what the FMU said, if it did."""
         return self._instance.log.last_problem() or ""
+
+
+def _tick_from(time_s: float) -> int:
+    """Return the first tick that is not before an early end, but for rounding.
+
+    A step that is repeated up to that tick comes to the same end.
+    """
+    exact = time_s * TICKS_PER_SECOND
+    nearest = round(exact)
+    is_whole = abs(exact - nearest) <= 4.0 * math.ulp(exact)
+    return nearest if is_whole else math.ceil(exact)

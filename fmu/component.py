@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -37,6 +38,8 @@ from packtwin.twin.variable import Interface
 
 __all__ = ["FmuComponent"]
 
+logger = logging.getLogger(__name__)
+
 Vector: TypeAlias = NDArray[np.float64]
 
 
@@ -46,8 +49,9 @@ class FmuComponent:
 
     Names, units and start values come from the model description; a name that does not
     end in its SI unit is given one (see `packtwin.fmu.variable_map`). Arrays are taken
-    apart; strings, binaries and clocks are left out. `close` frees the instance and the
-    temporary folder; so does losing the last reference.
+    apart; strings, binaries, clocks and what only clocks let touch are `left_out`.
+    `close` frees the instance and the temporary folder; so does losing the last
+    reference.
 
     Attributes:
         file: The FMU.
@@ -102,6 +106,11 @@ class FmuComponent:
         self.mapped = self.file.interface(
             self._parameters, names or {}, self.starts.sizes
         )
+        if self.left_out:
+            missing = ", ".join(f"`{left}`" for left in self.left_out)
+            logger.warning(
+                "`%s` (`%s`) runs without %s.", self.name, self._path, missing
+            )
         self._smooth = smooth_inputs(self.file, self.kind, self.mapped.inputs)
         self._derivatives = Derivatives(self.file, self.kind, self.mapped)
         self._tell: Callable[[int], None] | None = None
@@ -140,6 +149,11 @@ class FmuComponent:
     def interface(self) -> Interface:
         """Inputs, outputs and parameters, in SI units."""
         return self.mapped.interface
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Inputs and outputs of the FMU that are no signals here, by its own names."""
+        return self.mapped.left_out
 
     @property
     def capabilities(self) -> Capabilities:
@@ -220,7 +234,10 @@ class FmuComponent:
 
     def _report(self, end: StepEnd) -> StepReport:
         status, at, reason = end
-        if status in (StepStatus.OK, StepStatus.EVENT):
+        if status is StepStatus.OK:
+            self._last = self._signals.read()
+            return StepReport(outputs=self._last, end_tick=at)
+        if status is StepStatus.EVENT:
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason

@@ -93,9 +93,7 @@ class Fmi2Stepping(AbstractStepping):
     @override
     def do_step(self, time_s: float, length_s: float) -> int:
         self._t.value, self._h.value = time_s, length_s
-        status: int = self._do_step(
-            self.handle, self._t, self._h, int(self.never_rewinds)
-        )
+        status: int = self._do_step(self.handle, self._t, self._h, self.never_rewinds)
         if status == _DISCARD:
             self._ask_reached(time_s)
         return status

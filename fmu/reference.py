@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 from packtwin.fmu.rendering import render_template
 from packtwin.fmu.table import Kind, Row
 from packtwin.twin.compiled import compile_step_map
+from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import CompilerError, StepError
 from packtwin.twin.implicit import ImplicitSource
 from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.steppable import SteppableCode
+from packtwin.twin.switched import Switched
 from packtwin.twin.variable import Variable
 
 __all__ = [
@@ -121,7 +123,7 @@ def make_reference(
     if experiment is None:
         return Reference(files={}, remark="None: none were asked for.")
     # An adaptive step size amplifies rounding up to the tolerance of the integrator.
-    tolerance = 1e-5 if isinstance(subject, ImplicitSource) else 1e-9
+    tolerance = 1e-5 if isinstance(subject, ImplicitSource | Switched) else 1e-9
     if isinstance(subject, Model):
         return Reference(files={}, remark="None: equations alone take no steps.")
     try:
@@ -154,6 +156,8 @@ def runner_of(subject: SteppableCode) -> Runner | None:
     """
     if isinstance(subject, ImplicitSource):
         return compile_step_map(subject)
+    if isinstance(subject, Switched):
+        return CompiledSwitched(subject)
     return subject if isinstance(subject, Runner) else None
 
 

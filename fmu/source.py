@@ -22,6 +22,7 @@ from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import Model
 from packtwin.twin.model_code import exchange_code
+from packtwin.twin.sampled import Sampled
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.units import UNITS
@@ -38,6 +39,7 @@ float for goto if inline int long main register restrict return short signed siz
 static struct switch typedef union unsigned void volatile while"""
 _CORE = (
     "values.c",
+    "modes.c",
     "snapshots.c",
     "stepping.c",
     "derivatives.c",
@@ -108,28 +110,38 @@ def render_source(
     code = None
     if steps is not None:
         code = steps.c_code(is_static=True, has_derivatives=has_derivatives)
+    has_steps = "cs" in chosen
+    has_event_mode = (
+        has_steps and fmi_version == "3.0" and bool(code and code.has_events)
+    )
     states = _shown_states(subject, model, code)
     table = make_table(
         subject.interface,
         states,
         model.events if model is not None and fmi_version == "3.0" else (),
-        has_steps=steps is not None,
+        has_steps=has_steps,
         has_derivatives=model is not None,
         has_time=fmi_version == "3.0",
         has_arrays=fmi_version == "3.0" and has_arrays,
     )
     known = steps.dependencies() if steps is not None else None
+    at_events = None
+    if isinstance(steps, Sampled) and (has_event_mode or "me" in chosen):
+        at_events = steps.sample_dependencies()
     context = {
         "identifier": subject.name,
         "tool": f"packtwin {version('packtwin')}",
         "fmi": fmi_version[0],
         "description": f"{description} {getattr(subject, 'remark', '')}".strip(),
         "rows": table.rows,
-        "structure": structure_of(table, model, known),
+        "structure": structure_of(table, model, known, at_events),
         "units": [
             UNITS[name] for name in sorted({row.unit for row in table.rows} - {""})
         ],
         "terminals": terminals_of(subject.interface),
+        "has_steps": has_steps,
+        "has_exchange": "me" in chosen,
+        "has_event_mode": has_event_mode,
         **model_sizes(subject.interface, model, code, states),
         **model_functions(subject.name, model, code),
     }
@@ -154,6 +166,8 @@ def _parts(
             "`implicit_source(model)` for co-simulation, or export it as `me` only."
         )
         raise InterfaceError(msg)
+    if isinstance(steps, Sampled):
+        return None, steps
     model = None
     if "me" in kinds:
         model = subject if isinstance(subject, Model) else subject.equations

@@ -18,7 +18,9 @@ from packtwin.twin.variable import nearest_names
 
 __all__ = ["Start", "StartValue", "StartValues", "enumeration_items", "find_variable"]
 
-Start: TypeAlias = float | str | bytes | Sequence[float] | Sequence[str]
+Start: TypeAlias = (
+    float | int | str | bytes | Sequence[float | int] | Sequence[str] | Sequence[bytes]
+)
 ScalarVariable: TypeAlias = Any  # fmpy.model_description.ModelVariable
 
 _STRUCTURAL = "structuralParameter"

@@ -122,11 +122,14 @@ class EvDay:
         wanted = limits or self.limits
         return wanted.is_kept(run.violation(wanted))
 
+    def drive_system(self) -> System:
+        """Return the car without a planning controller."""
+        return self._system(cccv_charger(self._scenario, self._spec, c_rate=1.0))
+
     def time_drive(self) -> Result:
         """Drive without a planning controller, recording all, to measure the speed."""
-        charger = cccv_charger(self._scenario, self._spec, c_rate=1.0)
         return simulate(
-            self._system(charger),
+            self.drive_system(),
             stop_s=self.plan.duration_s,
             step_s=self._scenario.simulation.step_s,
             master=GaussSeidel(is_compiled=True),
@@ -134,9 +137,8 @@ class EvDay:
 
     def time_components(self) -> Mapping[str, float]:
         """Return the seconds per step of each component, over the first minutes."""
-        charger = cccv_charger(self._scenario, self._spec, c_rate=1.0)
         result = simulate(
-            self._system(charger),
+            self.drive_system(),
             stop_s=min(_TIMED_STEPS_S, self.plan.duration_s),
             step_s=self._scenario.simulation.step_s,
             has_timing=True,

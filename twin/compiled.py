@@ -21,6 +21,7 @@ from packtwin.twin.implicit import (
 )
 from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED
 from packtwin.twin.memory_layout import COUNTS
 from packtwin.twin.model import Model
 from packtwin.twin.outcome import Outcome
@@ -29,7 +30,6 @@ from packtwin.twin.step_library import StepLibrary, checked_vector
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface
-from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["CompiledStepMap", "compile_step_map", "integrate_implicitly"]
 

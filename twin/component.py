@@ -178,6 +178,11 @@ class StepMapComponent:
         return self._name
 
     @property
+    def step_map(self) -> RunnableMap:
+        """What is stepped."""
+        return self._step_map
+
+    @property
     def interface(self) -> Interface:
         """Inputs, outputs and parameters."""
         return self._interface

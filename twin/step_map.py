@@ -30,10 +30,10 @@ from packtwin.twin.feedthrough import (
 from packtwin.twin.function_call import FunctionCall
 from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED
 from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
-from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["StepMap", "StepStatus"]
 
@@ -79,6 +79,9 @@ class StepMap:
     input_order: int = 0
     equations: Model | None = None
     _call: FunctionCall = field(init=False, repr=False, compare=False)
+    _compiled: list[Path] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
@@ -159,7 +162,10 @@ class StepMap:
         Raises:
             CompilerError: No C compiler, or it failed.
         """
-        return cached_library(self.name, EXPORTED + self.c_code().source)
+        if not (self._compiled and self._compiled[0].exists()):
+            text = EXPORTED + self.c_code().source
+            self._compiled[:] = [cached_library(self.name, text)]
+        return self._compiled[0]
 
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""

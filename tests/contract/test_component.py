@@ -21,6 +21,7 @@ from packtwin.cosim.cooling_rules import (
     CoolingRules,
     CoolingRulesConfig,
     CoolingThresholds,
+    cooling_controller,
 )
 from packtwin.cosim.function_component import PeriodicComponent
 from packtwin.cosim.multirate import MultirateComponent
@@ -148,6 +149,10 @@ def cccv_charger() -> Component:
     return CcCvCharger(config)
 
 
+def sampled_rules() -> Component:
+    return StepMapComponent(cooling_controller())
+
+
 def cooling_rules() -> Component:
     driving = CoolingThresholds(
         heat_below_K=283.15, cool_above_K=297.15, chill_above_K=308.15
@@ -166,6 +171,7 @@ FACTORIES = [
     charge_mpc,
     cccv_charger,
     cooling_rules,
+    sampled_rules,
 ]
 Factory = Callable[[], Component]
 

@@ -238,3 +238,64 @@ NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
 """.encode()
 
 DOCUMENTS = {"1.0": OLD, "2.0": NEW}
+
+
+def description(system: str, rest: str = "", version: str = "2.0") -> bytes:
+    """A description around what is in its root system."""
+    return (
+        f'<ssd:SystemStructureDescription {NAMESPACES} version="{version}" name="made">'
+        f'<ssd:System name="root">{system}</ssd:System>{rest}'
+        "</ssd:SystemStructureDescription>"
+    ).encode()
+
+
+def component(name: str, connectors: str = "", rest: str = "") -> str:
+    """A component; connectors are words such as `a:input:K`."""
+    return (
+        f'<ssd:Component name="{name}" source="resources/{name}.fmu">'
+        f"{connector_list(connectors)}{rest}</ssd:Component>"
+    )
+
+
+def connector_list(words: str) -> str:
+    found = []
+    for word in words.split():
+        name, kind, *unit = word.split(":")
+        kind_of = f'<ssc:Real unit="{unit[0]}"/>' if unit else ""
+        found.append(f'<ssd:Connector name="{name}" kind="{kind}">{kind_of}')
+        found.append("</ssd:Connector>")
+    return f"<ssd:Connectors>{''.join(found)}</ssd:Connectors>" if found else ""
+
+
+def connection(start: str, end: str, more: str = "", inside: str = "") -> str:
+    """A connection of `element.connector`s, of the system's own without an element."""
+    ends = []
+    for role, place in (("start", start), ("end", end)):
+        element, _, name = place.rpartition(".")
+        ends.append(f'{role}Element="{element}" ' * bool(element))
+        ends.append(f'{role}Connector="{name}" ')
+    return f"<ssd:Connection {''.join(ends)}{more}>{inside}</ssd:Connection>"
+
+
+def binding(parameters: str, mapping: str = "", more: str = "") -> str:
+    """Inline bindings; parameters are words such as `a=Real:1.5:K`."""
+    found = []
+    for word in parameters.split():
+        name, _, value = word.partition("=")
+        kind, text, *unit = value.split(":")
+        unit_of = f'unit="{unit[0]}"' if unit else ""
+        found.append(
+            f'<ssv:Parameter name="{name}"><ssv:{kind} value="{text}" {unit_of}/>'
+            "</ssv:Parameter>"
+        )
+    mapped = (
+        '<ssd:ParameterMapping><ssm:ParameterMapping version="2.0">'
+        f"{mapping}</ssm:ParameterMapping></ssd:ParameterMapping>"
+    )
+    return (
+        f"<ssd:ParameterBindings><ssd:ParameterBinding {more}><ssd:ParameterValues>"
+        '<ssv:ParameterSet version="2.0" name="made"><ssv:Parameters>'
+        f"{''.join(found)}</ssv:Parameters><ssv:Units>{UNITS}</ssv:Units>"
+        f"</ssv:ParameterSet></ssd:ParameterValues>{mapped if mapping else ''}"
+        "</ssd:ParameterBinding></ssd:ParameterBindings>"
+    )

@@ -1,5 +1,6 @@
 """The guides' code is executed."""
 
+import math
 import re
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def test_imported_fmus_exchange_their_heat(capsys):
 def test_a_trace_gives_back_two_parameters_of_coupled_fmus(capsys):
     exec(compile(code_of("gradients.md"), "gradients.md", "exec"), {})
     assert capsys.readouterr().out == "0.0800 and 0.1500 by adjoint\n"
+
+
+@pytest.mark.fmu
+def test_edited_package_runs_to_the_closed_form(capsys):
+    exec(compile(code_of("ssp.md"), "ssp.md", "exec"), {})
+    shown = capsys.readouterr().out
+    # The difference of 20 K decays with 0.2 per second around a mean of 310 K.
+    expected = 310.0 + 10.0 * math.exp(-2.0)
+    assert float(shown.split(" K ")[0]) == pytest.approx(expected, abs=2e-3)

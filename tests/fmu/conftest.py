@@ -187,12 +187,28 @@ def temporary_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def build_vendor(folder: Path, name: str, description: str, platform: str) -> Path:
+@pytest.fixture(scope="session")
+def nine_stairs_fmu(fmu_folder: Path) -> Path:
+    """The same with nine events before it asks to end."""
+    folder = fmu_folder / "nine"
+    folder.mkdir()
+    return build_vendor(folder, "Stairs", "Stairs.xml", "x86_64-linux", "-DLAST=10")
+
+
+@pytest.fixture(scope="session")
+def stubborn_fmu(fmu_folder: Path) -> Path:
+    """An FMI 2.0 FMU that misbehaves as its parameter `fault` says."""
+    return build_vendor(fmu_folder, "Stubborn", "Stubborn.xml", "linux64")
+
+
+def build_vendor(
+    folder: Path, name: str, description: str, platform: str, *flags: str
+) -> Path:
     source = Path(__file__).parent / "vendor"
     library = folder / f"{name}.so"
     compiler = find_compiler()
     visible = type(compiler)(
-        command=compiler.command, extra_flags=("-fvisibility=default",)
+        command=compiler.command, extra_flags=("-fvisibility=default", *flags)
     )
     visible.compile_library(source / f"{name}.c", library)
     path = folder / f"{name.lower()}.fmu"

@@ -1,10 +1,14 @@
 /* A vendor's FMI 3.0 FMU in miniature: an array in degC, a Float32, a Boolean, time
- * events every second, early returns, and an end that it asks for itself at 5 s. Its
+ * events every second, early returns, and an end that it asks for itself at LAST s. Its
  * functions return an error when they are called in the wrong mode, and going back does
  * after a step that promised not to. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+
+#ifndef LAST
+#define LAST 5
+#endif
 
 enum { OK = 0, ERROR = 3 };
 enum { START, INIT, EVENT, STEP };
@@ -54,7 +58,7 @@ int fmi3UpdateDiscreteStates(Stairs *s, bool *again, bool *end, bool *n, bool *v
   if (s->mode != EVENT) return ERROR;
   if (is_due(s)) ++s->counter;
   *again = is_due(s);
-  *end = s->counter > 5;
+  *end = s->counter > LAST;
   *n = *v = false;
   *has_next = true;
   *next = s->counter;
@@ -129,7 +133,7 @@ int fmi3DoStep(Stairs *s, double t, double h, bool none, bool *event, bool *end,
   s->t = goal;
   if (!s->use_events) {
     while (is_due(s)) ++s->counter;
-    *end = s->counter > 5;
+    *end = s->counter > LAST;
   }
   *reached = s->t;
   return OK;
