@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,6 +198,44 @@ class AbstractStepper(ABC):
     def _inputs(self, slot: Slot) -> Vector:
         u = self.values[slot.indices % len(self.values)]
         return u if slot.factors is None else u * slot.factors + slot.offsets
+
+    def freeze(self) -> dict[str, Any]:
+        """Return all that `thaw` needs at a communication point, of plain values.
+
+        States of components are as they gave them.
+        """
+        return {
+            "both": self._both.copy(),
+            "components": [slot.component.save() for slot in self._slots],
+            "accounts": [account.save() for account in self.accounts],
+        }
+
+    def thaw(self, state: Mapping[str, Any]) -> None:
+        """Go on, once initialized, where the same system was frozen."""
+        self._both[...] = state["both"]
+        for slot, saved in zip(self._slots, state["components"], strict=True):
+            slot.component.restore(saved)
+        for account, kept in zip(self.accounts, state["accounts"], strict=True):
+            account.restore(kept)
+
+    @property
+    def components(self) -> list[Component]:
+        """Those of the run, in the order of their steps."""
+        return [slot.component for slot in self._slots]
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a component may have events."""
+        return any(slot.has_events for slot in self._slots)
+
+    def take_events(self) -> list[tuple[int, str]]:
+        """Return when and where events were since the last call, by time."""
+        found = [
+            (tick, slot.component.name) for slot in self._slots for tick in slot.events
+        ]
+        for slot in self._slots:
+            slot.events.clear()
+        return sorted(found) if len(found) > 1 else found
 
     def close(self) -> None:
         """Close every component, whatever one of them says."""

@@ -7,9 +7,10 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.cosim.pace import EVENT_LIMIT, PacedRun, standstill
+from packtwin.cosim.indicator_pace import IndicatorPace
+from packtwin.cosim.pace import EVENT_LIMIT, PacedRun, fitting, standstill
 from packtwin.twin.component import seconds
-from packtwin.twin.errors import StepError, WiringError
+from packtwin.twin.errors import StepError
 
 __all__ = ["AdaptivePace"]
 
@@ -40,26 +41,45 @@ class AdaptivePace:
         self._span = 0.0  # of the next step, in ticks; 0: as long as it can be
         self._last_error = 1.0
         self._accepted = self._rejected = 0
+        self._forward = IndicatorPace(tolerance)
+
+    def scheme(self, unable: list[str]) -> str:
+        """Say in words how, if some components cannot go back."""
+        if not unable:
+            return "by their error, repeated where it was too large"
+        return f"by an indicator, none repeated: no way back for {', '.join(unable)}"
 
     @property
     def counts(self) -> dict[str, int]:
-        """Accepted and rejected steps."""
+        """Accepted and rejected steps, or what `IndicatorPace` counts."""
+        if self._accepted == 0:
+            return self._forward.counts
         return {"accepted steps": self._accepted, "rejected steps": self._rejected}
+
+    def freeze(self) -> tuple[tuple[float, float, int, int], tuple[float, int, int]]:
+        """Return step, error and counts."""
+        own = (self._span, self._last_error, self._accepted, self._rejected)
+        return own, self._forward.freeze()
+
+    def thaw(
+        self, state: tuple[tuple[float, float, int, int], tuple[float, int, int]]
+    ) -> None:
+        """Take step, error and counts over."""
+        own, forward = state
+        self._span, self._last_error, self._accepted, self._rejected = own
+        self._forward.thaw(forward)
 
     def advance(self, run: PacedRun, tick: int, end_tick: int) -> None:
         """Step `run` from `tick` to `end_tick`.
 
+        Where a component cannot go back, its steps are chosen by `IndicatorPace`.
+
         Raises:
             StepError: No step, however short, is good enough.
-            WiringError: A component cannot go back.
         """
         if run.unable:
-            names = ", ".join(f"`{name}`" for name in run.unable)
-            msg = (
-                f"`Adaptive` takes steps back, but {names} cannot rewind; take "
-                "`Iterated` with a fixed `step_s`."
-            )
-            raise WiringError(msg)
+            self._forward.advance(run, tick, end_tick)
+            return
         for _ in range(EVENT_LIMIT * 1000):
             if tick == end_tick:
                 return
@@ -70,7 +90,7 @@ class AdaptivePace:
         state = run.save()
         refusal: StepError | None = None
         for _ in range(_REJECTION_LIMIT):
-            span = self._fitting(end_tick - tick)
+            span = fitting(self._span or float(end_tick - tick), end_tick - tick)
             try:
                 reached, error, worst = self._attempt(run, state, tick, tick + span)
                 refusal = None
@@ -98,13 +118,6 @@ class AdaptivePace:
             f"the error of `{name}` stays above the tolerance in ever shorter steps"
         )
         raise standstill(tick, reason, name.partition(".")[0])
-
-    def _fitting(self, rest: int) -> int:
-        """Return the next step in ticks, so that no crumb is left before the end."""
-        wanted = self._span or float(rest)
-        if wanted >= 0.99 * rest:
-            return rest
-        return rest // 2 if wanted > 0.5 * rest else max(1, round(wanted))
 
     def _attempt(
         self, run: PacedRun, state: object, tick: int, end_tick: int

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import final
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeAlias, final
 
+import casadi as ca
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from packtwin.cosim.charge_ports import (
@@ -16,11 +20,16 @@ from packtwin.cosim.charge_ports import (
     ControlMode,
     charge_command,
 )
-from packtwin.cosim.controller import AbstractController
+from packtwin.cosim.controller import AbstractLawController
 from packtwin.twin.errors import InterfaceError
-from packtwin.twin.variable import Interface
+from packtwin.twin.model import names_to_symbols
+from packtwin.twin.step_map import StepMap
+from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["CcCvCharger", "CcCvConfig", "CcCvMemory", "ChargePhase"]
+__all__ = ["CcCvCharger", "CcCvConfig", "ChargePhase", "cccv_step_map"]
+
+Vector: TypeAlias = NDArray[np.float64]
+Symbols: TypeAlias = dict[str, Any]
 
 # Constant voltage starts at the derated limit itself: rounding must not end it.
 _DERATE_TOLERANCE = 1.01
@@ -32,6 +41,9 @@ class ChargePhase(IntEnum):
     CONSTANT_CURRENT = 0
     CONSTANT_VOLTAGE = 1
     DONE = 2
+
+
+_CURRENT, _VOLTAGE, _DONE = (float(phase) for phase in ChargePhase)
 
 
 @final
@@ -83,101 +95,115 @@ class CcCvConfig:
             msg = f"`derate_factor` is {factors}, expected values in 0..1."
             raise InterfaceError(msg)
 
-    def current_limit_A(self, minimum_K: float, maximum_K: float) -> float:
-        """Return the derated pack current (>= 0) for the coldest and hottest cell."""
-        factors = np.interp(
-            (minimum_K, maximum_K), self.derate_temperature_K, self.derate_factor
-        )
-        return self.pack_current_A(self.c_rate) * float(factors.min())
-
     def pack_current_A(self, c_rate: float) -> float:
         """Return the pack current (>= 0) of a C-rate."""
         return c_rate * self.cell_capacity_Ah * self.n_parallel
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CcCvMemory:
-    """Phase of the charge when it last decided."""
-
-    phase: ChargePhase = ChargePhase.CONSTANT_CURRENT
-
-
-@final
-class CcCvCharger(AbstractController[CcCvMemory]):
-    """Constant current, then constant voltage of the highest cell, then rest.
+@cache
+def cccv_step_map(config: CcCvConfig, *, name: str = "charger") -> StepMap:
+    """Return the charger as a step map: every step decides, from inputs at its start.
 
     In constant voltage the pack voltage is requested such that the *highest* cell sits
     at its limit: the measured pack voltage plus `n_series` times the room that cell
-    has left. A current above the derated limit leads back to constant current.
+    has left. A current above the derated limit leads back to constant current. While
+    driving the pack is left to the power request and the next charge starts anew.
+    """
+    interface = Interface(inputs=CHARGER_INPUTS, outputs=CHARGER_OUTPUTS)
+    memory = (Variable(name="phase", maximum=2.0, variability="discrete"),)
+    t, h, none = ca.SX.sym("t"), ca.SX.sym("h"), ca.SX.sym("p", 0)
+    x, before = names_to_symbols(memory, "x")
+    u, inputs = names_to_symbols(CHARGER_INPUTS, "u")
+    idle = charge_command(ControlMode.POWER)
+    is_driving = inputs["is_driving"] > 0.5
+    limit_A = _current_limit_A(config, inputs)
+    room_V = config.cell_voltage_limit_V - inputs["cell_voltage_max_V"]
+    phase = _next_phase(config, before["phase"], inputs, limit_A, room_V)
+    is_current, is_done = phase == _CURRENT, phase == _DONE
+    charging = {
+        "control_mode": ca.if_else(
+            ca.logic_or(is_current, is_done),
+            float(ControlMode.CURRENT),
+            float(ControlMode.VOLTAGE),
+        ),
+        "current_request_A": ca.if_else(is_done, 0.0, -limit_A),
+        "voltage_request_V": ca.if_else(
+            is_done, 0.0, inputs["voltage_V"] + config.n_series * room_V
+        ),
+        "is_charging": ca.logic_not(is_done),
+    }
+    names = interface.output_names
+    outputs = [ca.if_else(is_driving, idle[k], charging[k]) for k in names]
+    return StepMap(
+        name=name,
+        interface=interface,
+        memory=memory,
+        initialize=ca.Function(
+            f"{name}_initialize",
+            [u, none],
+            [ca.SX([_CURRENT]), ca.SX([idle[k] for k in names])],
+        ),
+        step=ca.Function(
+            f"{name}_step",
+            [x, t, h, u, none],
+            [ca.if_else(is_driving, _CURRENT, phase), ca.vertcat(*outputs)],
+        ),
+    )
+
+
+def _current_limit_A(config: CcCvConfig, inputs: Symbols) -> Any:
+    """Return the derated pack current (>= 0) for the coldest and hottest cell."""
+    points = list(zip(config.derate_temperature_K, config.derate_factor, strict=True))
+
+    def factor(temperature_K: Any) -> Any:
+        value = ca.SX(points[0][1])
+        for (low_K, low), (high_K, high) in pairwise(points):
+            slope = (high - low) / (high_K - low_K)
+            on_piece = low + (temperature_K - low_K) * slope
+            value = ca.if_else(temperature_K >= low_K, on_piece, value)
+        last_K, last = points[-1]
+        return ca.if_else(temperature_K >= last_K, last, value)
+
+    worst = ca.fmin(
+        factor(inputs["temperature_min_K"]), factor(inputs["temperature_max_K"])
+    )
+    return config.pack_current_A(config.c_rate) * worst
+
+
+def _next_phase(
+    config: CcCvConfig, phase: Any, inputs: Symbols, limit_A: Any, room_V: Any
+) -> Any:
+    charge_A, soc = -inputs["current_A"], inputs["soc"]
+    is_low = soc < config.target_soc - config.restart_soc_drop
+    held = ca.if_else(
+        charge_A <= config.pack_current_A(config.taper_c_rate), _DONE, _VOLTAGE
+    )
+    held = ca.if_else(charge_A > _DERATE_TOLERANCE * limit_A, _CURRENT, held)
+    fed = ca.if_else(room_V <= 0.0, _VOLTAGE, _CURRENT)
+    working = ca.if_else(phase == _VOLTAGE, held, fed)
+    working = ca.if_else(soc >= config.target_soc, _DONE, working)
+    rested = ca.if_else(is_low, _CURRENT, _DONE)
+    return ca.if_else(phase == _DONE, rested, working)
+
+
+@final
+class CcCvCharger(AbstractLawController):
+    """Constant current, then constant voltage of the highest cell, then rest.
+
+    It decides between two periods too when the car drives or the target is reached.
     """
 
     def __init__(self, config: CcCvConfig, *, name: str = "charger") -> None:
         """Make a charger from its configuration."""
         self._config = config
-        super().__init__(
-            name=name,
-            interface=Interface(inputs=CHARGER_INPUTS, outputs=CHARGER_OUTPUTS),
-            period_s=config.period_s,
-        )
-
-    @override
-    def _start(self) -> tuple[CcCvMemory, dict[str, float]]:
-        return CcCvMemory(), charge_command(ControlMode.POWER)
+        law = cccv_step_map(config, name=name)
+        super().__init__(law, period_s=config.period_s)
 
     @override
     def _observe(
-        self, memory: CcCvMemory, elapsed_s: float, inputs: Mapping[str, float]
-    ) -> tuple[CcCvMemory, bool]:
+        self, memory: Vector, elapsed_s: float, inputs: Mapping[str, float]
+    ) -> tuple[Vector, bool]:
         is_full = inputs["soc"] >= self._config.target_soc
         is_driving = inputs["is_driving"] > 0.5
-        return memory, is_driving or (is_full and memory.phase is not ChargePhase.DONE)
-
-    @override
-    def _decide(
-        self, memory: CcCvMemory, inputs: Mapping[str, float]
-    ) -> tuple[CcCvMemory, dict[str, float]]:
-        if inputs["is_driving"] > 0.5:
-            return self._start()
-        config = self._config
-        limit_A = config.current_limit_A(
-            inputs["temperature_min_K"], inputs["temperature_max_K"]
-        )
-        room_V = config.cell_voltage_limit_V - inputs["cell_voltage_max_V"]
-        phase = self._next_phase(memory, inputs, limit_A=limit_A, room_V=room_V)
-        voltage_V = inputs["voltage_V"] + config.n_series * room_V
-        after = CcCvMemory(phase=phase)
-        if phase is ChargePhase.DONE:
-            return after, charge_command(ControlMode.CURRENT)
-        mode = (
-            ControlMode.CURRENT
-            if phase is ChargePhase.CONSTANT_CURRENT
-            else ControlMode.VOLTAGE
-        )
-        return after, charge_command(
-            mode, current_A=-limit_A, voltage_V=voltage_V, is_charging=True
-        )
-
-    def _next_phase(
-        self,
-        memory: CcCvMemory,
-        inputs: Mapping[str, float],
-        *,
-        limit_A: float,
-        room_V: float,
-    ) -> ChargePhase:
-        config = self._config
-        charge_A = -inputs["current_A"]
-        if memory.phase is ChargePhase.DONE:
-            is_low = inputs["soc"] < config.target_soc - config.restart_soc_drop
-            return ChargePhase.CONSTANT_CURRENT if is_low else ChargePhase.DONE
-        if inputs["soc"] >= config.target_soc:
-            return ChargePhase.DONE
-        if memory.phase is ChargePhase.CONSTANT_VOLTAGE:
-            if charge_A > _DERATE_TOLERANCE * limit_A:
-                return ChargePhase.CONSTANT_CURRENT
-            is_tapered = charge_A <= config.pack_current_A(config.taper_c_rate)
-            return ChargePhase.DONE if is_tapered else ChargePhase.CONSTANT_VOLTAGE
-        if room_V <= 0.0:
-            return ChargePhase.CONSTANT_VOLTAGE
-        return ChargePhase.CONSTANT_CURRENT
+        is_done = bool(memory[0] == _DONE)
+        return memory, is_driving or (is_full and not is_done)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -19,9 +17,10 @@ from numpy.typing import NDArray
 from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.time_grid import TimeGrid
+from packtwin.twin.c_function import c_function
 from packtwin.twin.component import StepReport
-from packtwin.twin.library_cache import cached_library
-from packtwin.twin.native_step import NativeComponent, NativeStep, python_step
+from packtwin.twin.native_component import NativeComponent, python_step
+from packtwin.twin.native_step import NativeStep
 
 __all__ = ["CompiledLoop"]
 
@@ -102,7 +101,7 @@ class CompiledLoop:
             CompilerError: No C compiler; the loop in Python gives the same results.
         """
         self._stepper = stepper
-        self._run = _library_run()
+        self._run = _runner()
         self._steps = [_native(slot.component) for slot in stepper.slots]
         self.native_names = tuple(
             slot.component.name
@@ -162,9 +161,7 @@ class CompiledLoop:
             StepError: With component, time and reason. What was taken before is in
                 `rows`; `taken` says how much.
         """
-        ticks = np.array(
-            [grid.tick(first + k) for k in range(len(rows) + 1)], dtype=np.int64
-        )
+        ticks = grid.ticks(first, len(rows) + 1)
         end = _End()
         self.taken = 0
         while self.taken < len(rows):
@@ -217,10 +214,8 @@ def _native(component: Any) -> tuple[NativeStep, bool]:
     return python_step(component), False
 
 
-@cache
-def _library_run() -> Any:
-    folder = resources.files("packtwin.cosim.c_sources")
-    text = (folder / "loop.c").read_text(encoding="utf-8")
-    run = ctypes.CDLL(str(cached_library("packtwin_loop", text))).pt_loop_run
-    run.restype = None
-    return run
+def _runner() -> Any:
+    address = c_function("packtwin.cosim.c_sources", "loop.c", "pt_loop_run")
+    return ctypes.CFUNCTYPE(
+        None, *[ctypes.c_void_p] * 2, ctypes.c_longlong, *[ctypes.c_void_p] * 2
+    )(address)

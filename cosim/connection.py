@@ -1,13 +1,14 @@
-"""`Port` and `Connection`: which output feeds which input."""
+"""`Port`, `Connection` and `LinearMap`: which output feeds which input, and how."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
 from packtwin.twin.errors import WiringError
 
-__all__ = ["Connection", "Port"]
+__all__ = ["Connection", "LinearMap", "Port"]
 
 
 @final
@@ -35,6 +36,25 @@ class Port:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class LinearMap:
+    """`target = factor * source + offset` on plain numbers, each in its own unit."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is not finite or has no way back."""
+        is_finite = math.isfinite(self.factor) and math.isfinite(self.offset)
+        if not is_finite or self.factor == 0.0:
+            msg = (
+                f"A linear map has factor {self.factor} and offset {self.offset}; "
+                "expected finite numbers, the factor not 0 (give a constant instead)."
+            )
+            raise WiringError(msg)
+
+
+@final
 @dataclass(frozen=True, slots=True, init=False)
 class Connection:
     """An output that feeds an input.
@@ -44,20 +64,29 @@ class Connection:
         target: The input.
         is_delayed: Carry the value the output had at the start of the step. This cuts
             an algebraic loop and lets a sampled controller see measured values.
+        linear: What happens to the number on its way, in place of the conversion of
+            units; the two ports may then measure different quantities.
     """
 
     source: Port
     target: Port
     is_delayed: bool
+    linear: LinearMap | None
 
     def __init__(
-        self, source: Port | str, target: Port | str, is_delayed: bool = False
+        self,
+        source: Port | str,
+        target: Port | str,
+        is_delayed: bool = False,
+        *,
+        linear: LinearMap | None = None,
     ) -> None:
         """Make a connection of ports or their names."""
         for name, port in (("source", source), ("target", target)):
             parsed = port if isinstance(port, Port) else Port.parse(port)
             object.__setattr__(self, name, parsed)
         object.__setattr__(self, "is_delayed", is_delayed)
+        object.__setattr__(self, "linear", linear)
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"

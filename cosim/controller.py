@@ -14,12 +14,14 @@ from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from packtwin.twin.component import Capabilities, StepReport, seconds, ticks
 from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface
 
-__all__ = ["AbstractController", "ControllerState"]
+__all__ = ["AbstractController", "AbstractLawController", "ControllerState"]
 
 Vector: TypeAlias = NDArray[np.float64]
 Memory = TypeVar("Memory")
@@ -129,3 +131,43 @@ class AbstractController(ABC, Generic[Memory]):
 
     def _vector(self, outputs: dict[str, float]) -> Vector:
         return np.array([outputs[n] for n in self._interface.output_names], dtype=float)
+
+
+class AbstractLawController(AbstractController[Vector]):
+    """A controller whose law is a step map without parameters.
+
+    A step of the law decides from the inputs at its start. Where every step is a
+    decision, the law can be a component itself, which needs no Python (see
+    `StepMapComponent`).
+    """
+
+    def __init__(self, law: StepMap, *, period_s: float) -> None:
+        """Make a controller.
+
+        Args:
+            law: Starts with idle outputs that depend on no input.
+            period_s: Time between two decisions, s; > 0.
+        """
+        self._law, self._period_s = law, period_s
+        super().__init__(name=law.name, interface=law.interface, period_s=period_s)
+
+    @override
+    def _start(self) -> tuple[Vector, dict[str, float]]:
+        memory, idle = self._law.start(
+            np.zeros(len(self._law.interface.inputs)), np.zeros(0)
+        )
+        return memory, self._named(idle)
+
+    @override
+    def _decide(
+        self, memory: Vector, inputs: Mapping[str, float]
+    ) -> tuple[Vector, dict[str, float]]:
+        u = np.array([*inputs.values()])
+        after, outputs, _ = self._law.advance(
+            memory, 0.0, self._period_s, u, np.zeros(0)
+        )
+        return after, self._named(outputs)
+
+    def _named(self, outputs: Vector) -> dict[str, float]:
+        names = self._law.interface.output_names
+        return dict(zip(names, map(float, outputs), strict=True))

@@ -1,27 +1,34 @@
 """Rule-based thermal management: pump, fan, chiller and heater commands.
 
 Each actuator has a switch with hysteresis and, once on, a proportional command. A
-vehicle that charges uses its own, usually tighter, thresholds.
+vehicle that charges uses its own, usually tighter, thresholds. The law is written once,
+as expressions: `CoolingRules` evaluates it here, an FMU in C.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import final
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, TypeAlias, final
 
-from typing_extensions import override
+import casadi as ca
 
-from packtwin.cosim.controller import AbstractController
+from packtwin.cosim.controller import AbstractLawController
 from packtwin.twin.errors import InterfaceError
+from packtwin.twin.model import names_to_symbols
+from packtwin.twin.sampled import Sampled
+from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
 
 __all__ = [
-    "CoolingMemory",
     "CoolingRules",
     "CoolingRulesConfig",
     "CoolingThresholds",
+    "cooling_controller",
+    "cooling_step_map",
 ]
+
+Symbols: TypeAlias = dict[str, Any]
 
 
 @final
@@ -109,16 +116,6 @@ class CoolingRulesConfig:
                 raise InterfaceError(msg)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoolingMemory:
-    """Which switches are on."""
-
-    is_heating: bool = False
-    is_cooling: bool = False
-    is_chilling: bool = False
-
-
 def _temperature(name: str, description: str) -> Variable:
     return Variable(name=name, description=description, start=298.15, nominal=300.0)
 
@@ -149,8 +146,113 @@ _INTERFACE = Interface(
 )
 
 
+@cache
+def cooling_step_map(
+    config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
+) -> StepMap:
+    """Return the rules as a step map: every step decides, from the inputs at its start.
+
+    It starts with idle outputs, which no input changes.
+    """
+    chosen = config or CoolingRulesConfig()
+    memory = tuple(
+        Variable(name=switch, variability="discrete")
+        for switch in ("is_heating", "is_cooling", "is_chilling")
+    )
+    t, h, none = ca.SX.sym("t"), ca.SX.sym("h"), ca.SX.sym("p", 0)
+    x, on = names_to_symbols(memory, "x")
+    u, inputs = names_to_symbols(_INTERFACE.inputs, "u")
+    switches, commands = _decided(chosen, on, inputs)
+    idle = ca.SX([chosen.pump_idle_command, 0.0, 0.0, 0.0])
+    return StepMap(
+        name=name,
+        interface=_INTERFACE,
+        memory=memory,
+        initialize=ca.Function(
+            f"{name}_initialize", [u, none], [ca.SX.zeros(len(memory)), idle]
+        ),
+        step=ca.Function(
+            f"{name}_step",
+            [x, t, h, u, none],
+            [
+                ca.vertcat(*(switches[v.name] for v in memory)),
+                ca.vertcat(*(commands[k] for k in _INTERFACE.output_names)),
+            ],
+        ),
+    )
+
+
+def _decided(
+    config: CoolingRulesConfig, on: Symbols, inputs: Symbols
+) -> tuple[Symbols, Symbols]:
+    """Return the switches and the commands, by name."""
+    limits = {
+        item.name: ca.if_else(
+            inputs["is_charging"] > 0.5,
+            getattr(config.charging, item.name),
+            getattr(config.driving, item.name),
+        )
+        for item in fields(CoolingThresholds)
+    }
+    switches = _switches(config, on, inputs, limits)
+    hottest_K, coolant_K = inputs["temperature_max_K"], inputs["coolant_temperature_K"]
+
+    def share(excess_K: Any) -> Any:
+        """Return the proportional command, 0..1."""
+        return ca.fmin(1.0, ca.fmax(0.0, excess_K / config.proportional_band_K))
+
+    cool = share(hottest_K - limits["cool_above_K"])
+    heat = share(limits["heat_below_K"] - inputs["temperature_min_K"])
+    least = config.actuator_minimum_command
+    has_cold_air = (
+        coolant_K - inputs["ambient_temperature_K"] >= config.radiator_difference_K
+    )
+    chill = ca.if_else(has_cold_air, share(hottest_K - limits["chill_above_K"]), cool)
+    is_cooling, is_heating = switches["is_cooling"], switches["is_heating"]
+    wants_chiller = ca.logic_or(
+        switches["is_chilling"], ca.logic_and(is_cooling, ca.logic_not(has_cold_air))
+    )
+    return switches, {
+        "pump_command": ca.if_else(
+            ca.logic_or(is_cooling, is_heating),
+            ca.fmax(config.pump_minimum_command, ca.fmax(cool, heat)),
+            config.pump_idle_command,
+        ),
+        "fan_command": ca.fmax(least, cool) * ca.logic_and(is_cooling, has_cold_air),
+        "chiller_command": ca.fmax(least, chill)
+        * ca.logic_and(wants_chiller, coolant_K > config.coolant_minimum_K),
+        "heater_power_request_W": config.heater_power_maximum_W
+        * ca.fmax(least, heat)
+        * ca.logic_and(is_heating, coolant_K < config.coolant_maximum_K),
+    }
+
+
+def _switches(
+    config: CoolingRulesConfig, on: Symbols, inputs: Symbols, limits: Symbols
+) -> Symbols:
+    band_K, hottest_K = config.hysteresis_K, inputs["temperature_max_K"]
+    is_cooling = hottest_K > limits["cool_above_K"] - band_K * on["is_cooling"]
+    is_cold = (
+        inputs["temperature_min_K"] < limits["heat_below_K"] + band_K * on["is_heating"]
+    )
+    return {
+        "is_heating": ca.logic_and(is_cold, ca.logic_not(is_cooling)),
+        "is_cooling": is_cooling,
+        "is_chilling": hottest_K > limits["chill_above_K"] - band_K * on["is_chilling"],
+    }
+
+
+def cooling_controller(
+    config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
+) -> Sampled:
+    """Return the rules as a sampled step map: for FMUs, and other steps than ours."""
+    chosen = config or CoolingRulesConfig()
+    law = cooling_step_map(chosen, name=f"{name}_law")
+    return Sampled(name=name, law=law, period_s=chosen.period_s)
+
+
 @final
-class CoolingRules(AbstractController[CoolingMemory]):
+class CoolingRules(AbstractLawController):
     """Hysteresis switches with proportional commands; cooling wins over heating."""
 
     def __init__(
@@ -160,74 +262,6 @@ class CoolingRules(AbstractController[CoolingMemory]):
         name: str = "cooling_controller",
     ) -> None:
         """Make a controller from its configuration."""
-        self._config = config or CoolingRulesConfig()
-        super().__init__(
-            name=name, interface=_INTERFACE, period_s=self._config.period_s
-        )
-
-    @override
-    def _start(self) -> tuple[CoolingMemory, dict[str, float]]:
-        return CoolingMemory(), {
-            "pump_command": self._config.pump_idle_command,
-            "fan_command": 0.0,
-            "chiller_command": 0.0,
-            "heater_power_request_W": 0.0,
-        }
-
-    @override
-    def _decide(
-        self, memory: CoolingMemory, inputs: Mapping[str, float]
-    ) -> tuple[CoolingMemory, dict[str, float]]:
-        config = self._config
-        is_charging = inputs["is_charging"] > 0.5
-        limits = config.charging if is_charging else config.driving
-        after = self._switch(memory, inputs, limits)
-        hottest_K = inputs["temperature_max_K"]
-        coolant_K = inputs["coolant_temperature_K"]
-        cool = self._share(hottest_K - limits.cool_above_K)
-        heat = self._share(limits.heat_below_K - inputs["temperature_min_K"])
-        least = config.actuator_minimum_command
-        has_cold_air = (
-            coolant_K - inputs["ambient_temperature_K"] >= config.radiator_difference_K
-        )
-        chill = (
-            cool if not has_cold_air else self._share(hottest_K - limits.chill_above_K)
-        )
-        wants_chiller = after.is_chilling or (after.is_cooling and not has_cold_air)
-        wants_heater = after.is_heating and coolant_K < config.coolant_maximum_K
-        pump = config.pump_idle_command
-        if after.is_cooling or after.is_heating:
-            pump = max(config.pump_minimum_command, cool, heat)
-        return after, {
-            "pump_command": pump,
-            "fan_command": max(least, cool) * (after.is_cooling and has_cold_air),
-            "chiller_command": max(least, chill)
-            * (wants_chiller and coolant_K > config.coolant_minimum_K),
-            "heater_power_request_W": config.heater_power_maximum_W
-            * max(least, heat)
-            * wants_heater,
-        }
-
-    def _switch(
-        self,
-        memory: CoolingMemory,
-        inputs: Mapping[str, float],
-        limits: CoolingThresholds,
-    ) -> CoolingMemory:
-        band_K = self._config.hysteresis_K
-        hottest_K = inputs["temperature_max_K"]
-        is_cooling = hottest_K > limits.cool_above_K - band_K * memory.is_cooling
-        is_chilling = hottest_K > limits.chill_above_K - band_K * memory.is_chilling
-        is_cold = (
-            inputs["temperature_min_K"]
-            < limits.heat_below_K + band_K * memory.is_heating
-        )
-        return CoolingMemory(
-            is_heating=is_cold and not is_cooling,
-            is_cooling=is_cooling,
-            is_chilling=is_chilling,
-        )
-
-    def _share(self, excess_K: float) -> float:
-        """Return the proportional command, 0..1."""
-        return min(1.0, max(0.0, excess_K / self._config.proportional_band_K))
+        chosen = config or CoolingRulesConfig()
+        law = cooling_step_map(chosen, name=name)
+        super().__init__(law, period_s=chosen.period_s)

@@ -77,14 +77,17 @@ class Newton:
 
     C. G. Broyden, Math. Comput. 19 (1965) 577-593,
     doi:10.1090/S0025-5718-1965-0198670-6. It is made anew when it no longer helps.
+
+    Attributes:
+        jacobian: Of the residual `sweep(w) - w`; None until it is needed.
     """
 
     def __init__(self) -> None:
-        self._jacobian: Vector | None = None  # of the residual `sweep(w) - w`
+        self.jacobian: Vector | None = None
 
     def forget(self) -> None:
         """Drop the Jacobian: the next solve is another problem."""
-        self._jacobian = None
+        self.jacobian = None
 
     def solve(
         self,
@@ -109,21 +112,21 @@ class Newton:
             size = np.abs(residual).max(initial=0.0)
             if _is_small(residual, w, tolerance):
                 return _solution(w, result, k, is_converged=True)
-            is_new = self._jacobian is None
-            if self._jacobian is None:
-                self._jacobian = differentiate(w, result) - np.eye(len(w))
-            if is_new and _is_singular(self._jacobian):
-                self._jacobian = None
+            is_new = self.jacobian is None
+            if self.jacobian is None:
+                self.jacobian = differentiate(w, result) - np.eye(len(w))
+            if is_new and _is_singular(self.jacobian):
+                self.jacobian = None
                 return _solution(w, result, k, is_converged=False, is_singular=True)
-            change = -np.linalg.lstsq(self._jacobian, residual, rcond=None)[0]
+            change = -np.linalg.lstsq(self.jacobian, residual, rcond=None)[0]
             w = w + change
             result = sweep(w)
             after = result - w
             if not is_new and np.abs(after).max(initial=0.0) > 0.5 * size:
-                self._jacobian = None
+                self.jacobian = None
             else:
-                gap = after - residual - self._jacobian @ change
-                self._jacobian += np.outer(gap, change) / max(change @ change, 1e-300)
+                gap = after - residual - self.jacobian @ change
+                self.jacobian += np.outer(gap, change) / max(change @ change, 1e-300)
             residual = after
         is_converged = _is_small(residual, w, tolerance)
         return _solution(w, result, iteration_limit, is_converged=is_converged)

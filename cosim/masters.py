@@ -15,12 +15,8 @@ from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
-from packtwin.cosim.measured_order import (
-    lagged_connections,
-    measured_order,
-    step_groups,
-)
-from packtwin.cosim.pace import EvenPace
+from packtwin.cosim.measured_order import lagged_connections, measured_order
+from packtwin.cosim.pace import EvenPace, Pace
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
 from packtwin.cosim.stepper import Stepper
@@ -157,7 +153,7 @@ class GaussSeidel(AbstractExplicitMaster):
 
     @override
     def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
-        order = tuple(name for group in step_groups(system) for name in group)
+        order = tuple(name for group in system.groups for name in group)
         lagged = lagged_connections(system, order)
         declared = StepOrder(components=order, lagged=lagged)
         if not self.is_measured:
@@ -165,9 +161,51 @@ class GaussSeidel(AbstractExplicitMaster):
         return measured_order(system, declared, first_ticks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbstractSmoothMaster(AbstractMaster):
+    """Components exchange smooth signals, iterated until both sides agree.
+
+    Attributes:
+        iteration_limit: Corrections in one step at most.
+        substep_count: Substeps of components that do not take cubic inputs.
+    """
+
+    iteration_limit: int = 25
+    substep_count: int = 1
+
+    @property
+    @abstractmethod
+    def iteration_tolerance(self) -> float:
+        """Of the exchanged signals, as a fraction of their size or nominal."""
+
+    @abstractmethod
+    def pace(self, duration_s: float) -> Pace:
+        """Return the choice of steps for a run of that length."""
+
+    @override
+    def prepare(
+        self,
+        system: System,
+        *,
+        duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
+        bonds: Sequence[PowerBond] = (),
+        has_timing: bool = False,
+    ) -> AbstractStepper:
+        return SmoothStepper(
+            system,
+            tolerance=self.iteration_tolerance,
+            iteration_limit=self.iteration_limit,
+            substep_count=self.substep_count,
+            pace=self.pace(duration_s),
+            bonds=bonds,
+            has_timing=has_timing,
+        )
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Iterated(AbstractMaster):
+class Iterated(AbstractSmoothMaster):
     """Components exchange smooth signals, iterated until both sides agree.
 
     Between two communication points a signal is the cubic with the values and time
@@ -183,33 +221,20 @@ class Iterated(AbstractMaster):
     """
 
     tolerance: float = 1e-8
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return self.tolerance
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        first_ticks: Sequence[int] = (),
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=self.tolerance,
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=EvenPace(),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return EvenPace()
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adaptive(AbstractMaster):
+class Adaptive(AbstractSmoothMaster):
     """`Iterated` with steps as short as a tolerance asks, and no shorter.
 
     Every step is taken once whole and once in halves; the difference, scaled to the
@@ -226,25 +251,12 @@ class Adaptive(AbstractMaster):
     """
 
     tolerance: float = 1e-4
-    iteration_limit: int = 25
-    substep_count: int = 1
+
+    @property
+    @override
+    def iteration_tolerance(self) -> float:
+        return min(1e-8, 1e-4 * self.tolerance)
 
     @override
-    def prepare(
-        self,
-        system: System,
-        *,
-        duration_s: float = 1.0,
-        first_ticks: Sequence[int] = (),
-        bonds: Sequence[PowerBond] = (),
-        has_timing: bool = False,
-    ) -> AbstractStepper:
-        return SmoothStepper(
-            system,
-            tolerance=min(1e-8, 1e-4 * self.tolerance),
-            iteration_limit=self.iteration_limit,
-            substep_count=self.substep_count,
-            pace=AdaptivePace(self.tolerance, duration_s),
-            bonds=bonds,
-            has_timing=has_timing,
-        )
+    def pace(self, duration_s: float) -> Pace:
+        return AdaptivePace(self.tolerance, duration_s)

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import StepOrder
 from packtwin.cosim.connection import Connection
-from packtwin.cosim.graph import sort_groups
 from packtwin.cosim.slot import Slot, describe
 from packtwin.cosim.stepper import Stepper
 from packtwin.cosim.system import System
 from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepStatus
 
-__all__ = ["lagged_connections", "measured_order", "step_groups"]
+__all__ = ["lagged_connections", "measured_order"]
 
 Vector: TypeAlias = NDArray[np.float64]
 Weights: TypeAlias = Mapping[tuple[str, str], float]
@@ -32,15 +31,6 @@ Weights: TypeAlias = Mapping[tuple[str, str], float]
 _LARGEST_GROUP = 10  # all orders of a ring are compared, by their sets
 _TRIAL_STEPS = 3
 _WORTH = 0.9  # of the declared order's cost; what is measured depends a little on it
-
-
-def step_groups(system: System) -> list[tuple[str, ...]]:
-    """Return the rings of components that undelayed connections make, in order."""
-    graph: dict[str, list[str]] = {name: [] for name in system.component_names}
-    for connection in system.connections:
-        if not connection.is_delayed:
-            graph[connection.source.component].append(connection.target.component)
-    return sort_groups(graph)
 
 
 def lagged_connections(system: System, order: Sequence[str]) -> tuple[Connection, ...]:
@@ -63,7 +53,7 @@ def measured_order(
         declared: The order without measuring.
         ticks: First communication points of the run.
     """
-    groups = step_groups(system)
+    groups = system.groups
     largest = max(len(group) for group in groups)
     rigid = [c.name for c in system.components if not c.capabilities.can_rewind]
     reason = ""

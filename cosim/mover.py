@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import StepFunction
 from packtwin.cosim.hermite import difference_weights
-from packtwin.cosim.slot import Slot, describe
+from packtwin.cosim.slot import EndAsked, Slot, describe
 from packtwin.twin.component import StepReport, seconds
 from packtwin.twin.component_roles import (
     DifferentiableComponent,
@@ -75,15 +75,15 @@ class Mover:
     Attributes:
         slot: Its places.
         is_mean: Outputs that are means over a step.
-        is_smooth: Outputs that have values and derivatives between the steps; the
-            others (means and discrete ones) are constant over a step.
+        is_smooth: Outputs with values and derivatives; others are held over a step.
         can_rewind: Whether it may be stepped again; a probe may deny it.
         can_divide: Whether its steps may have any length.
-        is_revisited: Whether a step may be taken back, so that it must be saved.
+        is_revisited: Whether a step may be taken back.
         steps_through_events: Handle events inside a step, not at its end.
         arrived: Taylor rows of the inputs of the last step.
         step_count: Steps the component has taken.
         samples: Outputs of the last communication points since an event.
+        takes_polynomials: Whether it has no inputs or takes more than constants.
     """
 
     def __init__(self, slot: Slot, step: StepFunction, substep_count: int) -> None:
@@ -117,18 +117,14 @@ class Mover:
         self.samples: Samples = ()
         self.arrived: Vector = np.zeros((1, len(slot.inputs)))
         self.step_count = 0
+        self.takes_polynomials = self._order > 0 or not slot.inputs
         self._saved: Any = None
-        self._is_moved = self._has_crossed = False
+        self._is_moved, self._has_crossed, self._event_count = False, False, 0
 
     @property
     def name(self) -> str:
         """Name of the component."""
         return self.slot.component.name
-
-    @property
-    def takes_polynomials(self) -> bool:
-        """Whether it has no inputs or takes more than constants."""
-        return self._order > 0 or not self.slot.inputs
 
     def inputs(self, rows: Vector, start: Vector) -> Vector:
         """Return Taylor rows of the inputs from those of all signals.
@@ -148,8 +144,9 @@ class Mover:
         return u
 
     def begin(self) -> None:
-        """Begin a step; from now on `move` and `take_back` go back to here."""
+        """Begin a step, to which `move` and `take_back` go back."""
         self._is_moved = False
+        self._event_count = len(self.slot.events)
         if self.can_rewind and self.is_revisited:
             self._saved = self.slot.component.save()
 
@@ -157,16 +154,18 @@ class Mover:
         """Undo the step, if there was one."""
         if self._is_moved:
             self.slot.component.restore(self._saved)
+            del self.slot.events[self._event_count :]
         self._is_moved = False
 
-    def save(self) -> tuple[Any, Samples]:
+    def save(self) -> tuple[Any, Samples, int]:
         """Return what `restore` needs."""
-        return self.slot.component.save(), self.samples
+        return self.slot.component.save(), self.samples, len(self.slot.events)
 
-    def restore(self, state: tuple[Any, Samples]) -> None:
+    def restore(self, state: tuple[Any, Samples, int]) -> None:
         """Go back to a saved state."""
-        saved, self.samples = state
+        saved, self.samples, event_count = state
         self.slot.component.restore(saved)
+        del self.slot.events[event_count:]
 
     def move(self, tick: int, end_tick: int, rows: Vector) -> Move:
         """Step from `tick` to `end_tick` with inputs on the polynomials `rows`.
@@ -190,8 +189,8 @@ class Mover:
             total += y * ((to - now) / (end_tick - tick))
             samples.append((to, y))
             now = to
-        is_new = has_event or self._has_crossed  # what was before tells nothing
-        kept = () if is_new else tuple(samples[-_DEPTH:])
+        # What was before an event tells nothing.
+        kept = () if has_event or self._has_crossed else tuple(samples[-_DEPTH:])
         outputs = np.where(self.is_mean, total, y)
         slopes = self._slopes(kept or tuple(samples[-_DEPTH:]))
         return Move(outputs=outputs, slopes=slopes, has_event=has_event, samples=kept)
@@ -208,6 +207,7 @@ class Mover:
             if not self.steps_through_events:
                 raise EventMet(report.end_tick)
             rows, tick = shifted(rows, seconds(span)), report.end_tick
+            self.slot.events.append(tick)
             self.handle_event(tick, rows[0])
             self._has_crossed = True
         reason = f"more than {_EVENT_LIMIT} events in one step"
@@ -239,8 +239,7 @@ class Mover:
             raise self.slot.failure(tick, end_tick, reason)
         is_done = report.status is StepStatus.OK and report.end_tick == end_tick
         if not (is_done or has_event) or not np.isfinite(report.outputs).all():
-            reason = self.slot.reason(end_tick, report, report.outputs)
-            raise self.slot.failure(tick, end_tick, reason)
+            raise self.slot.unfinished(tick, end_tick, report)
         if gap is None or not self._can_differentiate or not gap.any():
             return report
         component = cast(DifferentiableComponent, self.slot.component)
@@ -274,7 +273,7 @@ class Mover:
     def repeats_itself(self, tick: int, ends: tuple[int, int], u: Vector) -> str:
         """Return why a saved state cannot be trusted; empty if two steps repeat.
 
-        The component is left somewhere else and must be initialized again.
+        The component must be initialized again.
 
         Args:
             tick: Start.
@@ -286,14 +285,18 @@ class Mover:
             saved = component.save()
             runs = []
             for _ in range(2):
-                first = self._checked_step(tick, ends[0], rows).outputs.copy()
-                second = self._checked_step(*ends, rows).outputs.copy()
-                runs.append(np.concatenate([first, second]))
+                first = self._checked_step(tick, ends[0], rows)
+                before = first.outputs.copy()
+                # At an event it stands earlier.
+                second = self._checked_step(first.end_tick, ends[1], rows)
+                runs.append(np.concatenate([before, second.outputs]))
                 component.restore(saved)
-        except StepError as error:
-            return "" if "refused the step" in error.reason else error.reason
+        except (EndAsked, StepError) as error:
+            is_harmless = "refused the step" in error.reason
+            return "" if is_harmless or isinstance(error, EndAsked) else error.reason
         except Exception as error:  # whatever `save` or `restore` raise
             return describe(error)
         self.step_count = 0
+        self.slot.events.clear()
         gap = np.abs(runs[1] - runs[0]) > 1e-9 * (np.abs(runs[0]) + 1e-300)
         return "it does not repeat a step after going back" if gap.any() else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,14 +12,25 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.cosim.result_table import (
+    Event,
+    Series,
+    batch_of,
+    document_of,
+    events_of,
+    journal_path,
+    parquet_encoding,
+    read_journal,
+    schema_of,
+    series_of,
+    values_of,
+)
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.variable import nearest_names
 
 __all__ = ["Result", "RunStats", "RunStatus", "read_parquet"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_KEY = b"packtwin.result"
 
 
 @final
@@ -28,13 +39,14 @@ class RunStatus:
     """How a run ended.
 
     Attributes:
-        kind: `completed` at its planned end, `stopped` by a condition, or `failed`.
+        kind: `completed` at its planned end, `stopped` by a condition or a component,
+            `failed`, or `interrupted`: it was killed while it was recorded to a file.
         time_s: Time reached.
-        reason: The condition that stopped it, or what the failed component said.
-        component: The failed component.
+        reason: The condition that stopped it, or what the component said.
+        component: That failed or asked to end.
     """
 
-    kind: Literal["completed", "stopped", "failed"]
+    kind: Literal["completed", "stopped", "failed", "interrupted"]
     time_s: float
     reason: str = ""
     component: str = ""
@@ -51,6 +63,7 @@ class RunStats:
         real_time_factor: Simulated seconds per second; inf if too fast to measure.
         component_seconds: Seconds in the steps of each component, if measured.
         counts: Steps of components, iterations and so on, as the master counts them.
+        pacing: Of a paced run, how it kept up with the clock; see `Pacer.stats`.
     """
 
     wall_s: float
@@ -58,6 +71,7 @@ class RunStats:
     real_time_factor: float
     component_seconds: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    pacing: Mapping[str, float] = field(default_factory=dict)
 
 
 @final
@@ -73,6 +87,8 @@ class Result:
         status: How the run ended.
         stats: What it cost.
         provenance: Versions, master, order of steps and so on.
+        descriptions: A sentence on each series, where there is one.
+        events: What happened in the components, and when.
     """
 
     time_s: Vector
@@ -82,6 +98,8 @@ class Result:
     status: RunStatus
     stats: RunStats
     provenance: Mapping[str, str]
+    descriptions: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -115,26 +133,26 @@ class Result:
         import pyarrow.parquet as pq
 
         path = Path(path)
-        columns = {"time_s": ("s", self.time_s)}
-        for i, (name, unit) in enumerate(zip(self.names, self.units, strict=True)):
-            columns[name] = (unit, np.ascontiguousarray(self.values[:, i]))
         document = {
             "status": asdict(self.status),
             "stats": asdict(self.stats),
             "provenance": dict(self.provenance),
         }
-        schema = pa.schema(
-            [
-                pa.field(name, pa.float64(), nullable=False, metadata={"unit": unit})
-                for name, (unit, _) in columns.items()
-            ],
-            metadata={_KEY: json.dumps(document)},
+        series = Series(
+            names=self.names,
+            units=self.units,
+            descriptions=self.descriptions or ("",) * len(self.names),
+            has_events=bool(self.events),
         )
-        table = pa.table([pa.array(v) for _, v in columns.values()], schema=schema)
+        schema = schema_of(series, document)
+        batch = batch_of(schema, self.time_s, self.values, self.events)
+        table = pa.Table.from_batches([batch])
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            pq.write_table(table, temporary)
+            pq.write_table(table, temporary, **parquet_encoding(series))
             temporary.replace(path)
+            # What a killed run left here would be read in its place.
+            journal_path(path).unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -148,7 +166,9 @@ class Result:
 
 
 def read_parquet(path: Path | str) -> Result:
-    """Read a `Result` that `Result.write_parquet` wrote.
+    """Read what `Result.write_parquet` or a `ParquetSink` wrote.
+
+    Of a run that was killed this is what it had flushed, with the status `interrupted`.
 
     Raises:
         ScenarioError: The file is cut off, damaged or not a packtwin result.
@@ -156,31 +176,46 @@ def read_parquet(path: Path | str) -> Result:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not Path(path).is_file():
+    path = Path(path)
+    journal = journal_path(path)
+    if journal.is_file():
+        schema, batches = read_journal(journal)
+        return _read(path, pa.Table.from_batches(list(batches), schema))
+    if not path.is_file():
         msg = f"There is no result file `{path}`; check the path."
         raise ScenarioError(msg)
     try:
         # A file handle: a path would be taken as a data set in a folder `a=b`.
-        with Path(path).open("rb") as file:
-            table: Any = pq.ParquetFile(file).read()
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read()
     except (pa.ArrowException, OSError) as error:
         msg = f"`{path}` is cut off, damaged or no Parquet file; write it again."
         raise ScenarioError(msg) from error
-    metadata = table.schema.metadata or {}
-    if _KEY not in metadata or table.schema.names[:1] != ["time_s"]:
+    return _read(path, table)
+
+
+def _read(path: Path, table: Any) -> Result:
+    document = document_of(table.schema)
+    if document is None:
         msg = f"`{path}` is a Parquet file but not a packtwin result; choose another."
         raise ScenarioError(msg)
-    document = json.loads(metadata[_KEY])
-    fields = list(table.schema)[1:]
-    values = np.empty((table.num_rows, len(fields)))
-    for i, item in enumerate(fields):
-        values[:, i] = table.column(item.name).to_numpy()
+    series, (time_s, values) = series_of(table.schema), values_of(table)
+    if "status" in document:
+        status, stats = RunStatus(**document["status"]), RunStats(**document["stats"])
+    else:
+        end_s = float(time_s[-1]) if len(time_s) else math.nan
+        reason = "the run was broken off; this is what it had written"
+        status = RunStatus(kind="interrupted", time_s=end_s, reason=reason)
+        count = max(len(time_s) - 1, 0)
+        stats = RunStats(wall_s=math.nan, step_count=count, real_time_factor=math.nan)
     return Result(
-        time_s=np.array(table.column("time_s").to_numpy()),
-        names=tuple(item.name for item in fields),
-        units=tuple(item.metadata[b"unit"].decode() for item in fields),
+        time_s=time_s,
+        names=series.names,
+        units=series.units,
         values=values,
-        status=RunStatus(**document["status"]),
-        stats=RunStats(**document["stats"]),
+        status=status,
+        stats=stats,
         provenance=document["provenance"],
+        descriptions=series.descriptions,
+        events=events_of(table),
     )

@@ -29,6 +29,7 @@ class Signals:
         start: Values at its start; those of the run.
         slopes: Time derivatives at its start, NaN where unknown.
         rows: Taylor polynomials over it.
+        continued: Values at its end as expected from the step before.
         end: Values at its end, or means over it.
         end_slopes: Time derivatives at its end, NaN where unknown.
         is_smooth: Signals with derivatives.
@@ -41,6 +42,7 @@ class Signals:
         self.start, self.is_smooth = start, is_smooth
         self.slopes, self.end_slopes = np.zeros(n), np.zeros(n)
         self.rows, self.end, self.span_s = np.zeros((4, n)), start.copy(), 0.0
+        self.continued = start.copy()
         self._curvature = np.zeros(n)
 
     def restart(self, places: slice, slopes: Vector) -> None:
@@ -56,7 +58,8 @@ class Signals:
         rows[1] = np.where(np.isfinite(self.slopes), self.slopes, 0.0)
         rows[2], rows[3] = self._curvature, 0.0
         rows[1:, ~self.is_smooth] = 0.0
-        self.end = value_at(list(rows), span_s)
+        self.continued = value_at(list(rows), span_s)
+        self.end = self.continued.copy()
         self.end_slopes = rows[1] + span_s * rows[2]
 
     def put(self, places: slice | Indices, end: Vector, end_slopes: Vector) -> None:

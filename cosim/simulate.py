@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
-import platform
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from typing import TypeAlias, final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from packtwin.cosim.abstract_stepper import AbstractStepper
-from packtwin.cosim.compiled_run import Stop, loop_in_c, run_in_c
+from packtwin.cosim.checkpoint import Checkpoint
+from packtwin.cosim.drive import Care
+from packtwin.cosim.identity import identity_of
+from packtwin.cosim.keeper import keeper_of, resumed_state
 from packtwin.cosim.masters import AbstractMaster, GaussSeidel
 from packtwin.cosim.power_bond import PowerBond
+from packtwin.cosim.provenance import provenance_of
+from packtwin.cosim.real_time import Pacer, RealTime
 from packtwin.cosim.recorder import Recorder
-from packtwin.cosim.result import Result, RunStats, RunStatus
-from packtwin.cosim.stop_condition import StopCondition
+from packtwin.cosim.result import Result
+from packtwin.cosim.result_table import Series
+from packtwin.cosim.run import Run
+from packtwin.cosim.sink import Sink
+from packtwin.cosim.stopping import StopWhen, compile_stops
 from packtwin.cosim.system import System
+from packtwin.cosim.thinning import match_names
 from packtwin.cosim.time_grid import TimeGrid
 from packtwin.twin.component import seconds, ticks
-from packtwin.twin.errors import StepError, WiringError
-from packtwin.twin.variable import nearest_names
+from packtwin.twin.errors import WiringError
 
 __all__ = ["StopWhen", "simulate"]
 
 logger = logging.getLogger(__name__)
-
-Vector: TypeAlias = NDArray[np.float64]
-Predicate: TypeAlias = Callable[[Mapping[str, float]], bool]
-StopWhen: TypeAlias = "str | StopCondition | Predicate"
-
 
 _DEFAULT_MASTER = GaussSeidel()
 
@@ -54,6 +47,10 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     bonds: Sequence[PowerBond] = (),
     throw: bool = True,
     has_timing: bool = False,
+    sink: Sink | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume_from: Path | str | None = None,
+    pace: float | RealTime | None = None,
 ) -> Result:
     """Run a system from `start_s` to `stop_s`.
 
@@ -76,16 +73,26 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         throw: Raise when a component fails, or return what was computed with the
             status `failed`.
         has_timing: Measure the seconds spent in each component.
+        sink: Where rows go while the run goes on, such as a `ParquetSink`; the result
+            then holds the last one only.
+        checkpoint: When and where to save the whole run to a file.
+        resume_from: A file that a run of the same system and settings was saved to;
+            this one goes on from there, perhaps to a later end, and gives what that
+            one would have given, to the last bit.
+        pace: Simulated seconds per second, or a `RealTime`: wait for the clock, and
+            say in the result's `stats.pacing` how well it was kept up with.
 
     Raises:
         StepError: A component refused a step or gave values that are not finite. Its
             `result` holds everything up to the last good step.
+        ScenarioError: A checkpoint or recording cannot be written, read or gone on
+            from, or a component cannot be saved.
         WiringError: A pattern or condition names no output, or a component cannot
             take these steps.
     """
     grid = TimeGrid.from_seconds(start_s, stop_s, step_s)
     _check_steps(system, grid)
-    columns = _match(system.output_names, record)
+    columns = match_names(system.output_names, record)
     duration_s = seconds(grid.stop - grid.start)
     stepper = master.prepare(
         system,
@@ -94,44 +101,33 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
         bonds=bonds,
         has_timing=has_timing,
     )
-    stops = [_compile(item, system, stepper.values) for item in _listed(stop_when)]
-    recorder = Recorder(stepper, columns, grid.count)
+    recorder = Recorder(stepper, columns, grid, sink)
+    series = _series(system, columns, bonds, has_events=stepper.has_events)
+    identity: dict[str, Any] = {}
+    if checkpoint is not None or resume_from is not None:
+        identity = identity_of(system, master, grid, series, bonds)
+    state = None
+    if resume_from is not None:
+        state = resumed_state(resume_from, identity, grid, has_sink=sink is not None)
+    run = Run(
+        stepper=stepper,
+        grid=grid,
+        recorder=recorder,
+        series=series,
+        stops=compile_stops(stop_when, system.output_names, stepper.values),
+        care=Care(
+            progress=progress,
+            pacer=None if pace is None else Pacer(_real_time(pace), grid),
+            keeper=keeper_of(checkpoint, identity, stepper, recorder, grid),
+        ),
+        provenance=lambda: provenance_of(system, master, stepper, step_s),
+        has_timing=has_timing,
+        state=state,
+    )
     plan = ", ".join(f"{k} {v}" for k, v in stepper.provenance.items())
     logger.info("Running %s steps with %s: %s.", grid.count, master.name, plan)
-    began = time.perf_counter()
-    error: StepError | None = None
-    try:
-        status = _run(stepper, grid, recorder, stops, progress)
-    except StepError as caught:
-        error = caught
-        reached = seconds(grid.tick(max(recorder.count - 1, 0)))
-        status = RunStatus(
-            kind="failed",
-            time_s=reached,
-            reason=error.reason,
-            component=error.component,
-        )
-    finally:
-        wall_s = time.perf_counter() - began
-        stepper.close()
-    n_step = max(recorder.count - 1, 0)
-    simulated_s = seconds(grid.tick(n_step) - grid.start)
-    units = [v.unit for c in system.components for v in c.interface.outputs]
-    result = Result(
-        time_s=grid.times_s(recorder.count),
-        names=(*(system.output_names[i] for i in columns), *_bond_names(bonds)),
-        units=(*(units[i] for i in columns), *["J"] * (2 * len(bonds))),
-        values=recorder.rows[: recorder.count],
-        status=status,
-        stats=RunStats(
-            wall_s=wall_s,
-            step_count=n_step,
-            real_time_factor=simulated_s / wall_s if wall_s > 0.0 else math.inf,
-            component_seconds=stepper.component_seconds if has_timing else {},
-            counts=stepper.counts,
-        ),
-        provenance=_provenance(system, master, stepper, step_s),
-    )
+    result, error = run.make()
+    status, wall_s = result.status, result.stats.wall_s
     logger.info("Run %s at %g s after %.3f s.", status.kind, status.time_s, wall_s)
     if error is not None and throw:
         error.result = result
@@ -139,102 +135,36 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     return result
 
 
-def _run(
-    stepper: AbstractStepper,
-    grid: TimeGrid,
-    recorder: Recorder,
-    stops: list[Stop],
-    progress: Callable[[float], None] | None,
-) -> RunStatus:
-    tick = grid.start
-    stepper.initialize(tick)
-    recorder.add()
-    loop = loop_in_c(stepper, recorder, stops)
-    if loop is not None:
-        return run_in_c(loop, grid, recorder, stops, progress)
-    accounts = stepper.accounts
-    advance, add, end_of = stepper.advance, recorder.add, grid.tick
-    stride = max(1, grid.count // 100)
-    for k in range(1, grid.count + 1):
-        end_tick = end_of(k)
-        advance(tick, end_tick)
-        for account in accounts:
-            account.check(end_tick)
-        tick = end_tick
-        add()
-        if progress is not None and (k % stride == 0 or k == grid.count):
-            progress(k / grid.count)
-        for text, is_met, _ in stops:
-            if is_met():
-                return RunStatus(kind="stopped", time_s=seconds(tick), reason=text)
-    return RunStatus(kind="completed", time_s=seconds(tick))
+def _real_time(pace: float | RealTime) -> RealTime:
+    return pace if isinstance(pace, RealTime) else RealTime(factor=float(pace))
 
 
-@final
-class _Signals(Mapping[str, float]):
-    """The outputs now, by name."""
-
-    def __init__(self, names: tuple[str, ...], values: Vector) -> None:
-        self._places = {name: i for i, name in enumerate(names)}
-        self._values = values
-
-    def __getitem__(self, name: str) -> float:
-        place = self._places.get(name)
-        if place is None:
-            raise WiringError(_unknown(name, tuple(self._places)))
-        return float(self._values[place])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-
-def _listed(stop_when: StopWhen | Sequence[StopWhen]) -> list[StopWhen]:
-    if isinstance(stop_when, str | StopCondition) or callable(stop_when):
-        return [stop_when]
-    return list(stop_when)
-
-
-def _compile(stop: StopWhen, system: System, values: Vector) -> Stop:
-    names = system.output_names
-    if isinstance(stop, str):
-        stop = StopCondition.parse(stop)
-    if isinstance(stop, StopCondition):
-        if stop.signal not in names:
-            raise WiringError(_unknown(stop.signal, names))
-        condition, place = stop, names.index(stop.signal)
-        return (
-            str(condition),
-            lambda: condition.is_met(float(values[place])),
-            (place, condition),
-        )
-    predicate, signals = stop, _Signals(names, values)
-    text = getattr(predicate, "__name__", type(predicate).__name__)
-    return text, lambda: bool(predicate(signals)), None
-
-
-def _match(names: tuple[str, ...], patterns: Sequence[str]) -> list[int]:
-    chosen: set[int] = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        found = [
-            i
-            for i, name in enumerate(names)
-            if name == pattern or fnmatchcase(name, pattern)
-        ]
-        if not found and pattern != "*":
-            raise WiringError(_unknown(pattern, names))
-        chosen.update(found)
-    return sorted(chosen)
-
-
-def _bond_names(bonds: Sequence[PowerBond]) -> list[str]:
-    return [f"{b.name}.{what}" for b in bonds for what in ("energy_J", "residual_J")]
-
-
-def _unknown(name: str, names: tuple[str, ...]) -> str:
-    return f"The system has no output `{name}`; nearest: {nearest_names(name, names)}."
+def _series(
+    system: System,
+    columns: list[int],
+    bonds: Sequence[PowerBond],
+    *,
+    has_events: bool,
+) -> Series:
+    outputs = [v for c in system.components for v in c.interface.outputs]
+    carried = "carried, as the side that gives the effort sees it"
+    lost = "the difference between the two sides"
+    sums = [
+        (f"{bond.name}.{what}", "J", f"Energy of the power bond: {text}.")
+        for bond in bonds
+        for what, text in (("energy_J", carried), ("residual_J", lost))
+    ]
+    chosen = [
+        (system.output_names[i], outputs[i].unit, outputs[i].description)
+        for i in columns
+    ]
+    rows = chosen + sums
+    return Series(
+        names=tuple(name for name, _, _ in rows),
+        units=tuple(unit for _, unit, _ in rows),
+        descriptions=tuple(text for _, _, text in rows),
+        has_events=has_events,
+    )
 
 
 def _check_steps(system: System, grid: TimeGrid) -> None:
@@ -254,30 +184,3 @@ def _check_steps(system: System, grid: TimeGrid) -> None:
                 f"{seconds(grid.stop - grid.start):.9g} s; choose a `step_s` that does."
             )
             raise WiringError(msg)
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    try:
-        own = version("packtwin")
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        own = "unknown"
-    return {
-        "packtwin": own,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-    }
-
-
-def _provenance(
-    system: System, master: AbstractMaster, stepper: AbstractStepper, step_s: float
-) -> dict[str, str]:
-    return {
-        **_versions(),
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "master": master.name,
-        **stepper.provenance,
-        "step_s": f"{step_s:.17g}",
-        "constants": ", ".join(f"{k} = {v:.17g}" for k, v in system.constants.items()),
-    }

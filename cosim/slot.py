@@ -11,14 +11,30 @@ from numpy.typing import NDArray
 from packtwin.cosim.connection import Port
 from packtwin.cosim.system import System
 from packtwin.twin.component import Component, StepReport, seconds
+from packtwin.twin.component_roles import TellingComponent
 from packtwin.twin.errors import PackTwinError, StepError
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.units import UNITS
 from packtwin.twin.variable import Variable
 
-__all__ = ["Slot", "describe"]
+__all__ = ["EndAsked", "Slot", "describe"]
 
 Vector: TypeAlias = NDArray[np.float64]
+
+
+class EndAsked(Exception):  # noqa: N818 (no error: it ends a run)
+    """A component asks to end the run.
+
+    Attributes:
+        component: Its name.
+        reason: When it does, and what it says.
+    """
+
+    def __init__(self, component: str, tick: int, message: str) -> None:
+        why = f": {message}" if message else ""
+        self.component = component
+        self.reason = f"`{component}` asks to end at {seconds(tick):.9g} s{why}"
+        super().__init__(self.reason)
 
 
 @final
@@ -35,9 +51,11 @@ class Slot:
         is_delayed: Inputs that a delayed connection drives.
         is_held: Inputs that do not follow their source at the start: delayed ones, and
             those at which a solver opens an algebraic loop.
-        factors: Unit conversion of the inputs, None if there is nothing to convert.
-        offsets: Unit conversion of the inputs.
+        factors: Unit conversion or linear map of the inputs; None if there is none.
+        offsets: Likewise.
         u: The buffer of its inputs.
+        has_events: Whether it may have some.
+        events: Ticks of its events, until somebody takes them.
     """
 
     def __init__(
@@ -73,8 +91,16 @@ class Slot:
                 continue
             shift = len(places) if port in overwritten else 0
             indices.append(places[str(connection.source)] + shift)
+            if connection.linear is not None:
+                factors[i] = connection.linear.factor
+                offsets[i] = connection.linear.offset
+                continue
             unit = system.output(connection.source).unit
             factors[i], offsets[i] = _conversion(unit, variable.unit)
+        self.events: list[int] = []
+        self.has_events = component.capabilities.has_events
+        if isinstance(component, TellingComponent):
+            self.has_events |= component.tell_events(self.events.append)
         self.is_held = list(self.is_delayed)
         self.indices = np.array(indices, dtype=np.intp)
         self.u = np.zeros(len(self.inputs))
@@ -111,6 +137,15 @@ class Slot:
         if report is not None and report.end_tick != end_tick:
             return f"it returned early, at {seconds(report.end_tick):.9g} s"
         return f"not finite: {_named(self.outputs, y, is_bad_only=True)}"
+
+    def unfinished(
+        self, tick: int, end_tick: int, report: StepReport
+    ) -> StepError | EndAsked:
+        """Return what a step leads to that is no good."""
+        if report.status is StepStatus.ENDED:
+            return EndAsked(self.component.name, report.end_tick, report.message)
+        reason = self.reason(end_tick, report, report.outputs)
+        return self.failure(tick, end_tick, reason)
 
     def failure(self, tick: int, end_tick: int, reason: str) -> StepError:
         """Return the error of a failed step."""

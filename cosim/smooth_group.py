@@ -24,10 +24,11 @@ from packtwin.cosim.fixed_point import Newton, Solution, solve_by_anderson
 from packtwin.cosim.loop_jacobian import LoopJacobian
 from packtwin.cosim.mover import Move, Mover
 from packtwin.cosim.signals import Signals
+from packtwin.cosim.system import System
 from packtwin.twin.component import seconds
 from packtwin.twin.errors import StepError
 
-__all__ = ["SmoothGroup"]
+__all__ = ["SmoothGroup", "make_groups"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -40,6 +41,7 @@ class SmoothGroup:
         movers: Its members in the order of their steps.
         moves: What the last step of each member gave.
         iteration_count: Sweeps beyond the first.
+        newton: What it has learned of its loop.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class SmoothGroup:
             places,
         )
         self._exchanged = self._jacobian.signals
-        self._newton = Newton()
+        self.newton = Newton()
         self.moves: dict[str, Move] = {}
         self.iteration_count = 0
 
@@ -119,7 +121,7 @@ class SmoothGroup:
 
     def forget(self) -> None:
         """Drop what was learned of the loop, after an event."""
-        self._newton.forget()
+        self.newton.forget()
 
     def step(self, signals: Signals, tick: int, end_tick: int) -> None:
         """Step all members from `tick` to `end_tick`.
@@ -184,7 +186,7 @@ class SmoothGroup:
         def differentiate(w: Vector, result: Vector) -> Vector:
             return jacobian.of_step(sweep, w, result, scale, is_smooth)
 
-        return self._newton.solve(
+        return self.newton.solve(
             sweep, guess, self._tolerance, self._limit, differentiate
         )
 
@@ -220,3 +222,43 @@ class SmoothGroup:
             time_s=seconds(tick),
             reason=f"`{connection}` does not settle: {what}",
         )
+
+
+def make_groups(
+    system: System,
+    movers: Sequence[Mover],
+    places: dict[str, int],
+    nominal: Vector,
+    *,
+    tolerance: float,
+    iteration_limit: int,
+) -> list[SmoothGroup]:
+    """Return the groups of a system; the other arguments are those of a group."""
+    by_name = {mover.name: mover for mover in movers}
+    cuts = set(system.loop_cuts)
+    groups = []
+    for names in system.groups:
+        inside = [
+            c
+            for c in system.connections
+            if {c.source.component, c.target.component} <= set(names)
+            and not c.is_delayed
+        ]
+        group = SmoothGroup(
+            [by_name[name] for name in names],
+            inside,
+            places,
+            nominal,
+            has_loop=bool(cuts & set(inside)),
+            tolerance=tolerance,
+            iteration_limit=iteration_limit,
+        )
+        groups.append(group)
+    # Only these are ever stepped again from the start of a step.
+    meets_events = any(mover.has_events for mover in movers)
+    for mover in movers:
+        mover.is_revisited = meets_events
+    for group in groups:
+        for mover in group.iterated:
+            mover.is_revisited = True
+    return groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper
-from packtwin.cosim.connection import Connection
-from packtwin.cosim.graph import sort_groups
+from packtwin.cosim.checkpoint import not_savable
 from packtwin.cosim.loop_start import LoopStart
 from packtwin.cosim.mover import EventMet, Mover
 from packtwin.cosim.pace import Pace, standstill
 from packtwin.cosim.power_bond import PowerBond
+from packtwin.cosim.probe import doubts_about
 from packtwin.cosim.signals import Signals
-from packtwin.cosim.smooth_group import SmoothGroup
+from packtwin.cosim.smooth_group import SmoothGroup, make_groups
 from packtwin.cosim.system import System
 from packtwin.twin.component import seconds
 
@@ -59,8 +59,7 @@ class SmoothStepper(AbstractStepper):
             bonds: Power bonds to account for.
             has_timing: Measure `component_seconds`.
         """
-        self._groups_of_names = _groups(system)
-        order = [name for group in self._groups_of_names for name in group]
+        order = [name for group in system.groups for name in group]
         super().__init__(
             system, order, overwritten=set(), bonds=bonds, has_timing=has_timing
         )
@@ -71,61 +70,50 @@ class SmoothStepper(AbstractStepper):
             Mover(slot, step, substep_count)
             for slot, step in zip(self._slots, self._step_functions, strict=True)
         ]
-        is_smooth = np.zeros(len(self.values), dtype=bool)
+        is_smooth, self._pace = np.zeros(len(self.values), dtype=bool), pace
         self.nominal = np.ones(len(self.values))
         for mover in self._movers:
             is_smooth[mover.slot.target] = mover.is_smooth
             self.nominal[mover.slot.target] = [v.nominal for v in mover.slot.outputs]
         self.signals = Signals(self.values, is_smooth)
         self._loop_start = LoopStart(system, self._slots, self._places, self.nominal)
-        self._pace = pace
         self._is_mean = np.zeros(len(self.values), dtype=bool)
         self.has_slopes = np.zeros(len(self.values), dtype=bool)
+        self.is_exchanged = np.zeros(len(self.values), dtype=bool)
+        self.is_held = self.is_exchanged.copy()
         for mover in self._movers:
             self.has_slopes[mover.slot.target] = mover.has_slopes
             self._is_mean[mover.slot.target] = mover.is_mean
+            self.is_exchanged[mover.slot.indices] = True
+            if not mover.takes_polynomials:
+                self.is_held[mover.slot.indices] = True
+        self.is_exchanged &= is_smooth
+        self.is_held &= is_smooth
         self._carried = np.zeros(len(self.values))  # integrals of the means
         self._is_probed = False
         self._doubts: dict[str, str] = {}
         self._groups = self._make_groups()
 
     def _make_groups(self) -> list[SmoothGroup]:
-        by_name = {mover.name: mover for mover in self._movers}
-        cuts = set(self._system.loop_cuts)
-        groups = []
-        for names in self._groups_of_names:
-            inside = [
-                c
-                for c in self._system.connections
-                if _is_inside(c, names) and not c.is_delayed
-            ]
-            group = SmoothGroup(
-                [by_name[name] for name in names],
-                inside,
-                self._places,
-                self.nominal,
-                has_loop=bool(cuts & set(inside)),
-                tolerance=self._tolerance,
-                iteration_limit=self._iteration_limit,
-            )
-            groups.append(group)
-        # Only these are ever stepped again from the start of a step.
-        meets_events = any(mover.has_events for mover in self._movers)
-        for mover in (mover for group in groups for mover in group.movers):
-            mover.is_revisited = meets_events
-        for group in groups:
-            for mover in group.iterated:
-                mover.is_revisited = True
-        return groups
+        return make_groups(
+            self._system,
+            self._movers,
+            self._places,
+            self.nominal,
+            tolerance=self._tolerance,
+            iteration_limit=self._iteration_limit,
+        )
 
     @property
     @override
     def provenance(self) -> dict[str, str]:
-        found = {"order": " > ".join(group.scheme for group in self._groups)}
+        found = {
+            "order": " > ".join(group.scheme for group in self._groups),
+            "steps": self._pace.scheme(self.unable),
+        }
         if self._doubts:
-            found["not rewound"] = "; ".join(
-                f"{k}: {v}" for k, v in self._doubts.items()
-            )
+            doubts = [f"{k}: {v}" for k, v in self._doubts.items()]
+            found["not rewound"] = "; ".join(doubts)
         return found
 
     @property
@@ -141,6 +129,11 @@ class SmoothStepper(AbstractStepper):
     def unable(self) -> list[str]:
         """Names of components that cannot go back."""
         return [mover.name for mover in self._movers if not mover.can_rewind]
+
+    @property
+    def continued(self) -> Vector:
+        """What the signals were expected to be at the end of the last step."""
+        return self.signals.continued
 
     @property
     def order_of_accuracy(self) -> int:
@@ -220,6 +213,32 @@ class SmoothStepper(AbstractStepper):
         for account, saved_account in zip(self.accounts, accounts, strict=True):
             account.restore(saved_account)
 
+    @override
+    def freeze(self) -> dict[str, Any]:
+        if self._doubts:
+            raise not_savable(self._doubts)
+        probed = (self._is_probed, self._doubts, self._loop_start.iteration_count)
+        return super().freeze() | {
+            "probed": probed,
+            "signals": self.signals.save(),
+            "movers": [(m.samples, m.step_count) for m in self._movers],
+            "groups": [(g.newton.jacobian, g.iteration_count) for g in self._groups],
+            "pace": self._pace.freeze(),
+        }
+
+    @override
+    def thaw(self, state: Mapping[str, Any]) -> None:
+        self._is_probed, doubts, self._loop_start.iteration_count = state["probed"]
+        if self._is_probed:
+            self._believe(doubts)
+        super().thaw(state)
+        self.signals.restore(state["signals"])
+        for mover, (samples, count) in zip(self._movers, state["movers"], strict=True):
+            mover.samples, mover.step_count = samples, count
+        for group, (jacobian, count) in zip(self._groups, state["groups"], strict=True):
+            group.newton.jacobian, group.iteration_count = jacobian, count
+        self._pace.thaw(state["pace"])
+
     def _commit(self, end_tick: int) -> None:
         self._book()
         self.signals.commit()
@@ -227,6 +246,8 @@ class SmoothStepper(AbstractStepper):
         moves = {k: v for group in self._groups for k, v in group.moves.items()}
         for mover in self._movers:
             mover.samples = moves[mover.name].samples
+            if moves[mover.name].has_event:
+                mover.slot.events.append(end_tick)
         if any(move.has_event for move in moves.values()):
             self._handle_events(end_tick)
 
@@ -266,32 +287,17 @@ class SmoothStepper(AbstractStepper):
     def _probe(self, tick: int, end_tick: int) -> None:
         """See whether those who say so can go back, then start over."""
         self._is_probed = True
-        middle = (tick + end_tick) // 2
-        if not tick < middle < end_tick:
+        if end_tick - tick < 2:
             return
-        able = [mover for mover in self._movers if mover.can_rewind]
-        for mover in able:
-            ends = (middle, end_tick)
-            if not mover.can_divide:
-                ends = (end_tick, 2 * end_tick - tick)
-            doubt = mover.repeats_itself(tick, ends, self._inputs(mover.slot))
-            if doubt:
-                mover.can_rewind = False
-                self._doubts[mover.name] = doubt
+        self._believe(doubts_about(self._movers, self._inputs, tick, end_tick))
+        if any(slot.component.capabilities.can_rewind for slot in self._slots):
+            self.initialize(tick)
+
+    def _believe(self, doubts: dict[str, str]) -> None:
+        """Treat the components that were found not to go back as they are."""
+        self._doubts = doubts
+        for mover in self._movers:
+            mover.can_rewind &= mover.name not in doubts
         for mover in self._movers:
             mover.steps_through_events = bool(self.unable)
         self._groups = self._make_groups()
-        if able:
-            self.initialize(tick)
-
-
-def _groups(system: System) -> list[tuple[str, ...]]:
-    graph: dict[str, list[str]] = {name: [] for name in system.component_names}
-    for connection in system.connections:
-        if not connection.is_delayed:
-            graph[connection.source.component].append(connection.target.component)
-    return sort_groups(graph)
-
-
-def _is_inside(connection: Connection, names: tuple[str, ...]) -> bool:
-    return connection.source.component in names and connection.target.component in names

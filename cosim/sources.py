@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -10,8 +11,10 @@ from typing import Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.c_function import c_function
 from packtwin.twin.component import Capabilities, StepReport, seconds, ticks
 from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.native_step import NativeStep
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface, Variable, nearest_names
 
@@ -20,6 +23,22 @@ __all__ = ["SignalSource"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _FAR_TICK = 1 << 62
+_LONGEST_TICK = 1 << 52  # what doubles count exactly, twice
+
+
+class _Source(ctypes.Structure):
+    _fields_ = (
+        ("knots", ctypes.c_void_p),
+        ("lengths", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("change", ctypes.c_void_p),
+        ("is_mean", ctypes.c_void_p),
+        ("n_row", ctypes.c_size_t),
+        ("n", ctypes.c_size_t),
+        ("row", ctypes.c_size_t),
+        ("first", ctypes.c_longlong),
+        ("last", ctypes.c_longlong),
+    )
 
 
 @final
@@ -126,6 +145,38 @@ class SignalSource:
             y = self._sample(end_tick)
             np.copyto(y, self._mean(tick, end_tick), where=self._is_mean)
         return StepReport(outputs=y, end_tick=end_tick)
+
+    def native_step(self) -> NativeStep | None:
+        """Return the step in C; None for rows further apart than it takes, 50 days.
+
+        Raises:
+            CompilerError: No C compiler, or it failed.
+        """
+        lengths = np.array(self._lengths, dtype=np.int64)
+        if lengths[self._change.any(axis=1)].max(initial=0) > _LONGEST_TICK:
+            return None
+        knots = np.array(self._knots, dtype=np.int64)
+        values, change = (np.ascontiguousarray(v) for v in (self._values, self._change))
+        data = _Source(
+            knots=knots.ctypes.data,
+            lengths=lengths.ctypes.data,
+            values=values.ctypes.data,
+            change=change.ctypes.data,
+            is_mean=self._is_mean.ctypes.data,
+            n_row=len(knots),
+            n=len(self._is_mean),
+            row=0,
+            first=self._first,
+            last=self._last,
+        )
+        return NativeStep(
+            function=c_function(
+                "packtwin.cosim.c_sources", "source.c", "pt_source_step"
+            ),
+            self=ctypes.addressof(data),
+            resume=lambda _, tick, end_tick, u: self.step(tick, end_tick, u),
+            kept=(data, knots, lengths, values, change, self._is_mean),
+        )
 
     def save(self) -> None:
         """Return nothing: there is no state."""

@@ -126,7 +126,7 @@ class Stepper(AbstractStepper):
         self._walk([(at, step, *places), *self._plan[first + 1 :]], tick, end_tick)
 
     def _walk(self, plan: list[Any], tick: int, end_tick: int) -> None:
-        take = self._both.take
+        take, ok = self._both.take, StepStatus.OK
         i, report = 0, None
         try:
             for i, step, indices, u, factors, offsets, target in plan:  # noqa: B007
@@ -135,7 +135,7 @@ class Stepper(AbstractStepper):
                     u *= factors
                     u += offsets
                 report = step(tick, end_tick, u)
-                if report.status is not StepStatus.OK or report.end_tick != end_tick:
+                if report.status is not ok or report.end_tick != end_tick:
                     break
                 y = report.outputs
                 # The cheap test first; a sum of finite values may yet overflow.
@@ -149,8 +149,7 @@ class Stepper(AbstractStepper):
         except Exception as error:
             # A component may be anybody's code; whatever it raises ends the run.
             raise self._slots[i].failure(tick, end_tick, describe(error)) from error
-        reason = self._slots[i].reason(end_tick, report, report.outputs)
-        raise self._slots[i].failure(tick, end_tick, reason)
+        raise self._slots[i].unfinished(tick, end_tick, report)
 
     def _book(self, tick: int, end_tick: int) -> None:
         """Account for the bonds: given signals are lines, held ones arrive."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import final
 
 from packtwin.cosim.connection import Connection, Port
-from packtwin.cosim.graph import find_cycle
+from packtwin.cosim.graph import find_cycle, sort_groups
 from packtwin.twin.component import Component
 from packtwin.twin.errors import InterfaceError, WiringError
 from packtwin.twin.units import convert
@@ -84,6 +84,15 @@ class System:
             for variable in component.interface.output_names
         )
 
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Components that undelayed connections tie in cycles, sources first."""
+        graph: dict[str, list[str]] = {name: [] for name in self.component_names}
+        for c in self.connections:
+            if not c.is_delayed:
+                graph[c.source.component].append(c.target.component)
+        return sort_groups(graph)
+
     def component(self, name: str) -> Component:
         """Return a component by name."""
         for component in self.components:
@@ -124,6 +133,8 @@ class System:
         except WiringError as error:
             msg = f"Cannot connect `{connection}`: {error}"
             raise WiringError(msg) from error
+        if connection.linear is not None:
+            return
         try:
             convert(source.start, source.unit, target.unit)
         except InterfaceError as error:

@@ -71,14 +71,16 @@ class TimeGrid:
         """The first few communication points, enough for a trial."""
         return tuple(self.tick(k) for k in range(min(self.count, 3) + 1))
 
-    def times_s(self, count: int) -> NDArray[np.float64]:
-        """Return the first `count` communication points in seconds."""
-        k = np.arange(count, dtype=np.int64)
-        if self.is_even and (self.stop - self.start) % self.count:
-            all_ticks = np.array([self.tick(int(i)) for i in k], dtype=np.int64)
-        else:
-            step = self.step
-            if self.is_even:
-                step = (self.stop - self.start) // self.count
-            all_ticks = np.minimum(self.start + k * step, self.stop)
-        return np.asarray(all_ticks / TICKS_PER_SECOND, dtype=np.float64)
+    def ticks(self, first: int, count: int) -> NDArray[np.int64]:
+        """Return `count` communication points from number `first` on."""
+        k = np.arange(first, first + count, dtype=np.int64)
+        if not self.is_even:
+            return np.minimum(self.start + k * self.step, self.stop)
+        # Quotient and rest apart, so that no product leaves 64 bits.
+        whole, rest = divmod(self.stop - self.start, self.count)
+        return self.start + k * whole + k * rest // self.count
+
+    def times_s(self, count: int, first: int = 0) -> NDArray[np.float64]:
+        """Return `count` communication points from number `first` on, in seconds."""
+        times_s: NDArray[np.float64] = self.ticks(first, count) / TICKS_PER_SECOND
+        return times_s

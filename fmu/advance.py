@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias, final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.stepping import AbstractStepping
-from packtwin.twin.component import seconds, ticks
+from packtwin.twin.component import TICKS_PER_SECOND, seconds, ticks
 from packtwin.twin.errors import FmuCallError
 from packtwin.twin.input_polynomial import shifted
 from packtwin.twin.step_map import StepStatus
@@ -21,12 +22,11 @@ StepEnd: TypeAlias = tuple[StepStatus, int, str]
 
 _WARNING, _DISCARD = 1, 2
 _MAX_STALLS = 10
-_END = "it asks to end the simulation"
 
 
 @final
 class Advance:
-    """Takes steps: how each ended, at which tick, and why if it was refused."""
+    """Takes steps: how each ended, at which tick, and why if it did not go well."""
 
     def __init__(
         self, instance: AbstractStepping, signals: Signals, *, reports_events: bool
@@ -49,21 +49,22 @@ class Advance:
         """
         instance = self._instance
         if instance.wants_end:
-            return StepStatus.REFUSED, tick, _END
-        time_s, length_s = seconds(tick), seconds(end_tick - tick)
-        if instance.is_early and ticks(instance.reached_s) == tick:
+            return StepStatus.ENDED, tick, self._why()
+        # Written out: a call is a tenth of a step.
+        time_s = tick / TICKS_PER_SECOND
+        length_s = (end_tick - tick) / TICKS_PER_SECOND
+        if instance.is_early and _tick_from(instance.reached_s) == tick:
             # An early end need not be a whole tick.
             time_s = instance.reached_s
             length_s = seconds(end_tick) - time_s
         if u.ndim == 1:
             self._signals.hold(u)
-        else:
-            self._signals.follow(u, time_s)
+            return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
+        self._signals.follow(u, time_s)
         try:
             return self.conclude(instance.do_step(time_s, length_s), tick, end_tick, u)
         finally:
-            if u.ndim == 2:
-                instance.hold_inputs()
+            instance.hold_inputs()
 
     def conclude(self, status: int, tick: int, end_tick: int, u: Vector) -> StepEnd:
         """Do what is left to do after a step's first call, which returned `status`."""
@@ -79,16 +80,16 @@ class Advance:
         stalls, before_s = 0, start_s
         while True:
             reached_s, is_early = instance.reached_s, instance.is_early
-            reached = ticks(reached_s) if is_early else end_tick
+            reached = _tick_from(reached_s) if is_early else end_tick
             if instance.has_event and self._reports_events:
                 return StepStatus.EVENT, reached, ""
             if instance.has_event:
-                instance.event_count += 1
+                instance.count_event(reached_s if is_early else end_s)
                 instance.handle_events()
             if reached >= end_tick:
                 return StepStatus.OK, end_tick, ""
             if instance.wants_end:
-                return StepStatus.REFUSED, reached, _END
+                return StepStatus.ENDED, reached, self._why()
             stalls = stalls + 1 if reached_s <= before_s else 0
             if stalls > _MAX_STALLS:
                 reason = f"it stays at {reached_s:.9g} s again and again"
@@ -110,5 +111,22 @@ class Advance:
         reached = ticks(instance.reached_s)
         if instance.wants_end and reached >= end_tick:
             return StepStatus.OK, end_tick, ""  # FMI 2.0 ends a simulation so
-        reason = instance.log.last_problem() or "the FMU gives no reason"
+        if instance.wants_end:
+            return StepStatus.ENDED, max(tick, reached), self._why()
+        reason = self._why() or "the FMU gives no reason"
         return StepStatus.REFUSED, max(tick, reached), reason
+
+    def _why(self) -> str:
+        """Return what the FMU said, if it did."""
+        return self._instance.log.last_problem() or ""
+
+
+def _tick_from(time_s: float) -> int:
+    """Return the first tick that is not before an early end, but for rounding.
+
+    A step that is repeated up to that tick comes to the same end.
+    """
+    exact = time_s * TICKS_PER_SECOND
+    nearest = round(exact)
+    is_whole = abs(exact - nearest) <= 4.0 * math.ulp(exact)
+    return nearest if is_whole else math.ceil(exact)

@@ -1,16 +1,13 @@
-"""Read and write the zip file of an FMU, safely."""
+"""The zip file of an FMU: `packtwin.twin.archive` with the word and error of FMUs."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from packtwin.twin import archive as archives
+from packtwin.twin.archive import ArchiveKind, file_digest
 from packtwin.twin.errors import FmuError
 
 __all__ = [
@@ -22,101 +19,29 @@ __all__ = [
     "write_archive",
 ]
 
-_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can hold
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_FMU = ArchiveKind(noun="FMU", error=FmuError)
 
 
 def check_member(name: str, path: Path) -> None:
     """Refuse a member that would leave the folder it is extracted to."""
-    parts = PurePosixPath(name).parts
-    if (
-        not parts
-        or name.startswith("/")
-        or ".." in parts
-        or "\\" in name
-        or ":" in name
-    ):
-        msg = (
-            f"`{path}` contains the file `{name}`, which is no relative path inside "
-            "the FMU; do not use this file, ask its maker for a correct one."
-        )
-        raise FmuError(msg)
+    archives.check_member(name, path, _FMU)
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
     """Open an FMU and check that every file in it is where it should be."""
-    if not path.is_file():
-        msg = f"There is no FMU file `{path}`; check the path."
-        raise FmuError(msg)
-    try:
-        archive = zipfile.ZipFile(path)
-    except _DAMAGE as error:
-        msg = f"`{path}` is not a readable zip file ({error}); get the FMU again."
-        raise FmuError(msg) from error
-    try:
-        for member in archive.infolist():
-            check_member(member.orig_filename, path)
-            if stat.S_ISLNK(member.external_attr >> 16):
-                msg = f"`{path}` contains the link `{member.filename}`; FMUs must not."
-                raise FmuError(msg)
-    except FmuError:
-        archive.close()
-        raise
-    return archive
+    return archives.open_archive(path, _FMU)
 
 
 def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     """Return one file of an open FMU."""
-    try:
-        return archive.read(name)
-    except KeyError as error:
-        msg = f"`{path}` contains no `{name}`, so it is no FMU; check the file."
-        raise FmuError(msg) from error
-    except _DAMAGE as error:
-        msg = f"`{name}` in `{path}` is damaged ({error}); get the FMU again."
-        raise FmuError(msg) from error
+    return archives.read_member(archive, name, path, _FMU)
 
 
 def extract(path: Path, folder: Path) -> None:
     """Extract an FMU into an existing folder."""
-    with open_archive(path) as archive:
-        try:
-            archive.extractall(folder)
-        except _DAMAGE as error:
-            msg = f"`{path}` is damaged ({error}); get the FMU again."
-            raise FmuError(msg) from error
-        except OSError as error:
-            msg = f"`{path}` cannot be extracted to `{folder}`: {error}."
-            raise FmuError(msg) from error
-
-
-def file_digest(path: Path) -> str:
-    """Return the first 16 hexadecimal digits of a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    archives.extract(path, folder, _FMU)
 
 
 def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
     """Write an FMU at once or not at all; equal members give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-            for member, content in members.items():
-                check_member(member, path)
-                archive.writestr(_entry(member), content)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _entry(member: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(member, date_time=_TIMESTAMP)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.create_system = 3  # Unix, for the permissions
-    mode = 0o755 if member.startswith("binaries/") else 0o644
-    entry.external_attr = (stat.S_IFREG | mode) << 16
-    return entry
+    archives.write_archive(path, members, _FMU)

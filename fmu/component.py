@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, final
@@ -18,7 +17,6 @@ from packtwin.fmu.advance import Advance, StepEnd
 from packtwin.fmu.channel import make_channels
 from packtwin.fmu.derivatives import Derivatives
 from packtwin.fmu.file import FmuFile
-from packtwin.fmu.instance import SavedState
 from packtwin.fmu.mapped_interface import (
     Kind,
     choose_kind,
@@ -29,7 +27,9 @@ from packtwin.fmu.opening import open_stepping
 from packtwin.fmu.sensitivities import FmuSensitivities, fmu_sensitivities
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
-from packtwin.fmu.stepping import AbstractStepping
+from packtwin.fmu.snapshot import Snapshot
+from packtwin.fmu.start_values import Start, StartValues
+from packtwin.fmu.stepping import AbstractStepping, Standing
 from packtwin.twin.component import Capabilities, StepReport, seconds
 from packtwin.twin.errors import FmuError
 from packtwin.twin.native_step import NativeStep
@@ -44,13 +44,6 @@ Vector: TypeAlias = NDArray[np.float64]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    saved: SavedState
-    outputs: Vector
-
-
-@final
 class FmuComponent:
     """An FMU for co-simulation or model exchange as a component.
 
@@ -59,9 +52,15 @@ class FmuComponent:
     apart; strings, binaries, clocks and what only clocks let touch are `left_out`.
     `close` frees the instance and the temporary folder; so does losing the last
     reference.
+
+    Attributes:
+        file: The FMU.
+        kind: Which of its kinds is used.
+        starts: Chosen start values, in the FMU's own terms.
+        mapped: How inputs, outputs and parameters map to the FMU's variables.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (keywords of the one way to make it)
         self,
         source: Path | str | FmuFile,
         *,
@@ -71,6 +70,7 @@ class FmuComponent:
         kind: Kind | None = None,
         relative_tolerance: float = 1e-8,
         reports_events: bool = False,
+        starts: Mapping[str, Start] | None = None,
     ) -> None:
         """Read, extract, load and instantiate an FMU.
 
@@ -83,50 +83,61 @@ class FmuComponent:
             relative_tolerance: Of the integrator in model exchange.
             reports_events: End a step at an event, for a master that handles it;
                 otherwise events are handled inside the step.
+            starts: Start values by the FMU's own names and in its own units, of any
+                type: texts, items of enumerations, arrays, sizes of arrays. They are
+                set after `parameters`.
 
         Raises:
             FmuError: The file cannot be used here; the message says why.
         """
         self._is_owner = not isinstance(source, FmuFile)
-        self._file = source if isinstance(source, FmuFile) else FmuFile(source)
-        description, self._path = self._file.description, self._file.path
-        self._kind = choose_kind(description, kind, self._path)
+        self.file = source if isinstance(source, FmuFile) else FmuFile(source)
+        description, self._path = self.file.description, self.file.path
+        self.kind = choose_kind(description, kind, self._path)
         self._relative_tolerance = relative_tolerance
         self._reports_events = reports_events
-        self._flags = kind_flags(description, self._kind, self._path)
+        self._flags = kind_flags(description, self.kind, self._path)
         self._step_size = getattr(description.defaultExperiment, "stepSize", None)
         self._name = name or description.modelName or self._flags.modelIdentifier
+        self.starts = StartValues(
+            description, self.file.dialect, self._path, starts or {}
+        )
         self._parameters = dict(parameters or {})
-        self._mapped = self._file.interface(self._parameters, names or {})
+        self.mapped = self.file.interface(
+            self._parameters, names or {}, self.starts.sizes
+        )
         if self.left_out:
             missing = ", ".join(f"`{left}`" for left in self.left_out)
             logger.warning(
                 "`%s` (`%s`) runs without %s.", self.name, self._path, missing
             )
-        self._derivatives = Derivatives(self._file, self._kind, self._mapped)
+        self._smooth = smooth_inputs(self.file, self.kind, self.mapped.inputs)
+        self._derivatives = Derivatives(self.file, self.kind, self.mapped)
+        self._tell: Callable[[int], None] | None = None
         self._load()
 
     def _load(self) -> None:
         with ExitStack() as stack:
             if self._is_owner:
-                stack.callback(self._file.close)
-            self._smooth = smooth_inputs(self._file, self._kind, self._mapped.inputs)
+                stack.callback(self.file.close)
             self._instance = open_stepping(
-                self._file,
-                self._kind,
+                self.file,
+                self.kind,
                 self._name,
                 self._smooth,
                 self._relative_tolerance,
             )
             self._instance.stops_at_events = self._reports_events
+            self._instance.tell = self._tell
+            self._instance.never_rewinds = not self._flags.canGetAndSetFMUstate
             stack.callback(self._instance.close)
-            self._signals = Signals(self._mapped, self._instance, self._smooth)
+            self._signals = Signals(self.mapped, self._instance, self._smooth)
             self._advance = Advance(
                 self._instance, self._signals, reports_events=self._reports_events
             )
             resources = stack.pop_all()
         self._is_started = self._is_initialized = False
-        self._last = np.full(len(self._mapped.outputs), np.nan)
+        self._last = np.full(len(self.mapped.outputs), np.nan)
         self._finalizer = weakref.finalize(self, resources.close)
 
     @property
@@ -137,17 +148,17 @@ class FmuComponent:
     @property
     def interface(self) -> Interface:
         """Inputs, outputs and parameters, in SI units."""
-        return self._mapped.interface
+        return self.mapped.interface
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Inputs and outputs of the FMU that are no signals here, by its own names."""
-        return self._mapped.left_out
+        return self.mapped.left_out
 
     @property
     def capabilities(self) -> Capabilities:
         """What the FMU's flags promise."""
-        has_variable_step = self._kind == "model-exchange" or bool(
+        has_variable_step = self.kind == "model-exchange" or bool(
             self._flags.canHandleVariableCommunicationStepSize
         )
         size = None if self._step_size is None else float(self._step_size)
@@ -164,7 +175,12 @@ class FmuComponent:
     @property
     def feedthrough(self) -> frozenset[tuple[str, str]]:
         """Pairs (input, output) from the model structure; all where it is silent."""
-        return self._mapped.feedthrough
+        return self.mapped.feedthrough
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each event inside a step."""
+        self._tell = self._instance.tell = tell
+        return self.kind == "model-exchange" or self._instance.has_event_mode
 
     @property
     def event_count(self) -> int:
@@ -180,10 +196,12 @@ class FmuComponent:
         if self._is_started:
             instance.reset()
         self._is_started, self._is_initialized = True, False
-        instance.event_count, instance.wants_end = 0, False
-        changed = self._mapped.changed_parameters
+        instance.standing = Standing()
+        self.starts.configure(instance)
+        changed = self.mapped.changed_parameters
         for channel in make_channels(changed, instance, "Set"):
-            channel.write(self._mapped.changed_values)
+            channel.write(self.mapped.changed_values)
+        self.starts.write(instance)
         instance.begin(seconds(tick))
         self._signals.start(u)
         instance.finish()
@@ -197,7 +215,8 @@ class FmuComponent:
 
         Events inside the step are handled there; a step that the FMU ends early is
         continued to its end. An FMU that discards the step gives a report with status
-        REFUSED, its log text and the time up to which it did come.
+        REFUSED, its log text and the time up to which it did come; one that asks to end
+        the simulation gives ENDED instead of further steps.
 
         Args:
             tick: Start.
@@ -215,7 +234,10 @@ class FmuComponent:
 
     def _report(self, end: StepEnd) -> StepReport:
         status, at, reason = end
-        if status is not StepStatus.REFUSED:
+        if status is StepStatus.OK:
+            self._last = self._signals.read()
+            return StepReport(outputs=self._last, end_tick=at)
+        if status is StepStatus.EVENT:
             self._last = self._signals.read()
         return StepReport(
             outputs=self._last, end_tick=at, status=status, message=reason
@@ -224,7 +246,7 @@ class FmuComponent:
     def native_step(self) -> NativeStep | None:
         """Return the step in C for a co-simulation FMU without discrete inputs."""
         channels = self._signals.channels
-        if self._kind != "co-simulation" or channels is None:
+        if self.kind != "co-simulation" or channels is None:
             return None
         return fmu_step(
             self._open_instance(),
@@ -252,16 +274,16 @@ class FmuComponent:
     def adjust(self, parameters: Mapping[str, float]) -> None:
         """Take other parameter values, in our units, from the next `initialize` on."""
         self._parameters |= parameters
-        self._mapped = self._mapped.with_parameters(self._parameters)
+        self.mapped = self.mapped.with_parameters(self._parameters)
 
     def sensitivities(self) -> FmuSensitivities | None:
         """Return the derivatives of its steps if packtwin exported it with them."""
-        if self._kind != "co-simulation" or not self.capabilities.can_rewind:
+        if self.kind != "co-simulation" or not self.capabilities.can_rewind:
             return None
-        where = (self._file, self._mapped, self._open_instance())
+        where = (self.file, self.mapped, self._open_instance())
         return fmu_sensitivities(*where, self.restore)
 
-    def save(self) -> _Snapshot:
+    def save(self) -> Snapshot:
         """Return the complete state.
 
         Raises:
@@ -270,19 +292,27 @@ class FmuComponent:
         if not self.capabilities.can_rewind:
             msg = (
                 f"`{self.name}` (`{self._path}`) cannot save its state "
-                f"(`canGetAndSet{self._file.dialect.state_name}` is false); use a "
+                f"(`canGetAndSet{self.file.dialect.state_name}` is false); use a "
                 "master that does not rewind."
             )
             raise FmuError(msg)
-        return _Snapshot(self._open_instance().save(), self._last)
+        instance = self._open_instance()
+        return Snapshot(
+            token=self.file.token,
+            saved=instance.save(),
+            standing=instance.standing,
+            discrete=self._signals.discrete,
+            outputs=self._last,
+        )
 
-    def restore(self, state: _Snapshot) -> None:
-        """Go back to a saved state.
+    def restore(self, state: Snapshot) -> None:
+        """Go back to a saved state, also one that another process made bytes of.
 
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        self._open_instance().restore(state.saved)
+        state.put_back(self._open_instance(), self.file.token)
+        self._signals.discrete = state.discrete
         self._last = state.outputs
 
     def close(self) -> None:

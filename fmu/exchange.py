@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +50,6 @@ class AbstractExchange(AbstractStepping):
         """
         self._relative_tolerance = relative_tolerance
         self._write_at: Callable[[float], None] | None = None
-        self._next_event_s = math.inf
         super().__init__(library, **where)
 
     @abstractmethod
@@ -92,7 +90,7 @@ class AbstractExchange(AbstractStepping):
         self.n_states, self.n_indicators = self._counts()
 
     def _settle(self) -> None:
-        self.wants_end, self._next_event_s = self._update_discrete_states()
+        self.wants_end, self.next_event_s = self._update_discrete_states()
         self.call(f"{self.dialect.prefix}EnterContinuousTimeMode")
 
     @override
@@ -117,7 +115,7 @@ class AbstractExchange(AbstractStepping):
                 self.has_event = True
                 break
             if is_event:
-                self.event_count += 1
+                self.count_event(now_s)
                 self.handle_events()
                 solver.reset(now_s)
                 count = count + 1 if now_s <= before_s else 0
@@ -134,12 +132,12 @@ class AbstractExchange(AbstractStepping):
         self, solver: CVodeSolver, time_s: float, end_s: float
     ) -> tuple[float, bool]:
         """Integrate to an event or the end; return the time and whether it is one."""
-        goal_s, is_root = min(end_s, self._next_event_s), False
+        goal_s, is_root = min(end_s, self.next_event_s), False
         if goal_s > time_s:
             is_root, _, time_s = solver.step(time_s, goal_s)
         self._set_time(time_s)
         is_due, self.wants_end = self._completed_step()
-        return time_s, bool(is_root) or is_due or time_s >= self._next_event_s
+        return time_s, bool(is_root) or is_due or time_s >= self.next_event_s
 
     def _solver(self, time_s: float) -> CVodeSolver:
         return CVodeSolver(
@@ -186,14 +184,6 @@ class AbstractExchange(AbstractStepping):
     @override
     def hold_inputs(self) -> None:
         self._write_at = None
-
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        msg = (
-            f"{self.label} is for model exchange, which knows no "
-            "time derivatives of outputs; take differences."
-        )
-        raise FmuCallError(msg)
 
 
 @final

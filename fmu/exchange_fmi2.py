@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from packtwin.fmu.dialect import FMI2, Dialect
 from packtwin.fmu.exchange import AbstractExchange
+from packtwin.fmu.fmi2 import EventInfo
 from packtwin.fmu.instance import MAX_EVENT_ITERATIONS
 from packtwin.fmu.instance_fmi2 import (
     MODEL_EXCHANGE,
@@ -19,17 +20,6 @@ from packtwin.fmu.instance_fmi2 import (
 )
 
 __all__ = ["Fmi2Exchange"]
-
-
-class _EventInfo(ctypes.Structure):
-    _fields_ = (
-        ("new_discrete_states_needed", ctypes.c_int),
-        ("terminate_simulation", ctypes.c_int),
-        ("nominals_changed", ctypes.c_int),
-        ("values_changed", ctypes.c_int),
-        ("next_event_time_defined", ctypes.c_int),
-        ("next_event_time", ctypes.c_double),
-    )
 
 
 @final
@@ -72,7 +62,7 @@ class Fmi2Exchange(AbstractExchange):
 
     @override
     def _update_discrete_states(self) -> tuple[bool, float]:
-        info = _EventInfo()
+        info = EventInfo()
         for _ in range(MAX_EVENT_ITERATIONS):
             self.call("fmi2NewDiscreteStates", ctypes.byref(info))
             if not info.new_discrete_states_needed:

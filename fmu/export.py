@@ -111,7 +111,7 @@ def export_fmu(  # noqa: PLR0913 (one argument per part of an FMU)
         libraries[f"binaries/{folder}/{source.identifier}{target.suffix}"] = data
         binaries.append(describe_binary(folder, data, compiler=_words(made_by)))
     report(0.8, "computing reference results")
-    reference = make_reference(subject, experiment)
+    reference = make_reference(subject, experiment, source.rows)
     page = documentation_page(
         subject, account, binaries, reference, fmi_version=fmi_version, kinds=kinds
     )

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 from packtwin.fmu.description import mean_output_names, read_description, read_root
@@ -81,10 +82,13 @@ class FmuFile:
         return library
 
     def interface(
-        self, parameters: Mapping[str, float], names: Mapping[str, str]
+        self,
+        parameters: Mapping[str, float],
+        names: Mapping[str, str],
+        sizes: Mapping[str, int] = MappingProxyType({}),
     ) -> MappedInterface:
         """Return its variables in our terms; see `read_interface`."""
-        key = (tuple(parameters.items()), tuple(names.items()))
+        key = tuple(tuple(m.items()) for m in (parameters, names, sizes))
         if key not in self._interfaces:
             self._interfaces[key] = read_interface(
                 self.description,
@@ -92,6 +96,7 @@ class FmuFile:
                 means=mean_output_names(self.root),
                 parameters=parameters,
                 names=names,
+                sizes=sizes,
             )
         return self._interfaces[key]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 
-from packtwin.fmu.dialect import FMI2
-
 __all__ = [
     "CO_SIMULATION_FUNCTIONS",
     "CallbackFunctions",
     "CallbackLogger",
-    "status_name",
+    "EventInfo",
 ]
 
 CO_SIMULATION_FUNCTIONS: tuple[str, ...] = (
@@ -73,4 +71,14 @@ class CallbackFunctions(ctypes.Structure):
     )
 
 
-status_name = FMI2.status_name
+class EventInfo(ctypes.Structure):
+    """What an update of the discrete states answers."""
+
+    _fields_ = (
+        ("new_discrete_states_needed", ctypes.c_int),
+        ("terminate_simulation", ctypes.c_int),
+        ("nominals_changed", ctypes.c_int),
+        ("values_changed", ctypes.c_int),
+        ("next_event_time_defined", ctypes.c_int),
+        ("next_event_time", ctypes.c_double),
+    )

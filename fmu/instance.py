@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.dialect import Dialect
-from packtwin.fmu.library import load_library, unload_library
+from packtwin.fmu.library import load_library
+from packtwin.fmu.life import Life, free, free_state, unload
 from packtwin.fmu.log_book import LogBook
 from packtwin.twin.errors import FmuCallError, FmuError
 
@@ -34,18 +35,6 @@ MAX_EVENT_ITERATIONS = 1000
 Vector: TypeAlias = NDArray[np.float64]
 
 _OK, _WARNING, _ERROR, _FATAL = 0, 1, 3, 4
-
-
-@final
-class _Life:
-    """What may still be called, and what is left to free, when all is freed."""
-
-    __slots__ = ("is_fatal", "is_running", "states")
-
-    def __init__(self) -> None:
-        self.is_running = False
-        self.is_fatal = False
-        self.states: dict[int, ctypes.c_void_p] = {}
 
 
 class AbstractInstance(ABC):
@@ -80,12 +69,12 @@ class AbstractInstance(ABC):
         self.log = LogBook()
         self._path = path
         self._name = name
-        self._life = _Life()
+        self._life = Life()
         with ExitStack() as stack:
             # Undone in reverse: the log outlives the instance, which may write to it.
             stack.callback(self.log.clear)
             self._library = load_library(library, path)
-            stack.callback(_unload, self._library, self._life)
+            stack.callback(unload, self._library, self._life)
             missing = [f for f in self._needed() if self.function(f) is None]
             if missing:
                 msg = (
@@ -102,7 +91,7 @@ class AbstractInstance(ABC):
                 )
                 raise FmuError(msg)
             self.handle = ctypes.c_void_p(address)
-            stack.callback(_free, self._library, self.handle, self._life, self.dialect)
+            stack.callback(free, self._library, self.handle, self._life, self.dialect)
             self._resources = stack.pop_all()
         self._finalizer = weakref.finalize(self, self._resources.close)
 
@@ -184,8 +173,7 @@ class AbstractInstance(ABC):
         for given in (unknowns, knowns):
             arguments += [(ctypes.c_uint * len(given))(*given), size(len(given))]
         for numbers in (along, values):
-            arguments += [ctypes.c_void_p(numbers.ctypes.data)]
-            arguments += [size(len(numbers))] * self.dialect.has_value_count
+            arguments += self.dialect.values(numbers)
         kind = "Adjoint" if is_adjoint else "Directional"
         self.call(f"{self.dialect.prefix}Get{kind}Derivative", *arguments)
         return values
@@ -215,8 +203,7 @@ class AbstractInstance(ABC):
         self._require_open("cannot save its state")
         state = ctypes.c_void_p(None)
         self.call(self.dialect.get_state, ctypes.byref(state))
-        self._life.states[id(state)] = state
-        return SavedState(self, state)
+        return self._held(state)
 
     def restore(self, saved: SavedState) -> None:
         """Go back to a saved state, which stays usable.
@@ -234,10 +221,30 @@ class AbstractInstance(ABC):
             raise FmuError(msg)
         self.call(self.dialect.set_state, saved.pointer)
 
+    def pack(self, saved: SavedState) -> bytes:
+        """Return a saved state as bytes, for another instance of the same FMU."""
+        self._require_open("cannot pack a state")
+        size = ctypes.c_size_t()
+        self.call(self.dialect.state_size, saved.pointer, ctypes.byref(size))
+        packed = ctypes.create_string_buffer(size.value)
+        self.call(self.dialect.serialize, saved.pointer, packed, size)
+        return packed.raw
+
+    def unpack(self, packed: bytes) -> SavedState:
+        """Return the saved state in bytes from `pack`."""
+        self._require_open("cannot unpack a state")
+        state, size = ctypes.c_void_p(None), ctypes.c_size_t(len(packed))
+        self.call(self.dialect.deserialize, packed, size, ctypes.byref(state))
+        return self._held(state)
+
+    def _held(self, state: ctypes.c_void_p) -> SavedState:
+        self._life.states[id(state)] = state
+        return SavedState(self, state)
+
     def release(self, state: ctypes.c_void_p) -> None:
         """Free a saved state, unless `close` already did."""
         if self._life.states.pop(id(state), None) is not None:
-            _free_state(self._library, self.handle, self._life, self.dialect, state)
+            free_state(self._library, self.handle, self._life, self.dialect, state)
 
     def close(self) -> None:
         """Free the saved states and the instance, unload the library; idempotent."""
@@ -251,7 +258,10 @@ class AbstractInstance(ABC):
 
 @final
 class SavedState:
-    """A state inside an FMU; freed when nobody holds it or its instance is closed."""
+    """A state inside an FMU; freed when nobody holds it or its instance is closed.
+
+    `bytes` of it outlive the process.
+    """
 
     __slots__ = ("_instance", "pointer")
 
@@ -263,38 +273,8 @@ class SavedState:
         """Whether that instance saved it."""
         return self._instance is instance
 
+    def __bytes__(self) -> bytes:
+        return self._instance.pack(self)
+
     def __del__(self) -> None:
         self._instance.release(self.pointer)
-
-
-def _free_state(
-    library: ctypes.CDLL,
-    handle: ctypes.c_void_p,
-    life: _Life,
-    dialect: Dialect,
-    state: ctypes.c_void_p,
-) -> None:
-    free = getattr(library, dialect.free_state, None)
-    if free is not None and not life.is_fatal:
-        free(handle, ctypes.byref(state))
-
-
-def _free(
-    library: ctypes.CDLL, handle: ctypes.c_void_p, life: _Life, dialect: Dialect
-) -> None:
-    while life.states:
-        _, state = life.states.popitem()
-        _free_state(library, handle, life, dialect, state)
-    if life.is_fatal:  # FMI forbids any further call
-        return
-    terminate = getattr(library, f"{dialect.prefix}Terminate", None)
-    if life.is_running and terminate is not None:
-        terminate(handle)
-    free = getattr(library, f"{dialect.prefix}FreeInstance")
-    free.restype = None
-    free(handle)
-
-
-def _unload(library: ctypes.CDLL, life: _Life) -> None:
-    if not life.is_fatal:
-        unload_library(library)

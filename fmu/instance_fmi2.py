@@ -71,9 +71,6 @@ class Fmi2Stepping(AbstractStepping):
 
     dialect: ClassVar[Dialect] = FMI2
 
-    # fmi2True promises never to go back, which a rewinding master breaks.
-    may_rewind: bool = True
-
     @override
     def _needed(self) -> tuple[str, ...]:
         return _NEEDED
@@ -96,9 +93,7 @@ class Fmi2Stepping(AbstractStepping):
     @override
     def do_step(self, time_s: float, length_s: float) -> int:
         self._t.value, self._h.value = time_s, length_s
-        status: int = self._do_step(
-            self.handle, self._t, self._h, 0 if self.may_rewind else 1
-        )
+        status: int = self._do_step(self.handle, self._t, self._h, self.never_rewinds)
         if status == _DISCARD:
             self._ask_reached(time_s)
         return status
@@ -151,16 +146,3 @@ class Fmi2Stepping(AbstractStepping):
             ctypes.c_void_p(orders.ctypes.data),
             ctypes.c_void_p(values.ctypes.data),
         )
-
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        count = len(references)
-        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
-        self.call(
-            "fmi2GetRealOutputDerivatives",
-            references,
-            ctypes.c_size_t(count),
-            ctypes.c_void_p(orders.ctypes.data),
-            ctypes.c_void_p(values.ctypes.data),
-        )
-        return values

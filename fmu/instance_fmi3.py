@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-import numpy as np
 from typing_extensions import override
 
 from packtwin.fmu.dialect import FMI3, Dialect
@@ -96,7 +95,6 @@ class Fmi3Stepping(AbstractStepping):
         self._flags = tuple(ctypes.c_bool() for _ in range(3))
         self._t, self._h, self._reached = (ctypes.c_double() for _ in range(3))
         self._pointers = (*map(ctypes.byref, self._flags), ctypes.byref(self._reached))
-        self._no_rewind = ctypes.c_bool(False)
         self._do_step = self._library.fmi3DoStep
         address = self._try_instantiate(name, token, resources)
         if not address and self.has_event_mode:  # some promise one and have none
@@ -143,7 +141,7 @@ class Fmi3Stepping(AbstractStepping):
         self._t.value, self._h.value = time_s, length_s
         self._reached.value = time_s
         status: int = self._do_step(
-            self.handle, self._t, self._h, self._no_rewind, *self._pointers
+            self.handle, self._t, self._h, self.never_rewinds, *self._pointers
         )
         event, end, early = self._flags
         self.has_event, self.wants_end = event.value, end.value
@@ -160,7 +158,7 @@ class Fmi3Stepping(AbstractStepping):
         self._settle()
 
     def _settle(self) -> None:
-        self.wants_end, _ = update_discrete_states(self)
+        self.wants_end, self.next_event_s = update_discrete_states(self)
         self.call("fmi3EnterStepMode")
 
     @override
@@ -178,17 +176,3 @@ class Fmi3Stepping(AbstractStepping):
         status = self._update.hold()
         if status > _WARNING:
             raise self.call_error(_SETTER, status)
-
-    @override
-    def get_output_slopes(self, references: ctypes.Array[ctypes.c_uint]) -> Vector:
-        count = len(references)
-        orders, values = np.ones(count, dtype=np.int32), np.zeros(count)
-        self.call(
-            "fmi3GetOutputDerivatives",
-            references,
-            ctypes.c_size_t(count),
-            ctypes.c_void_p(orders.ctypes.data),
-            ctypes.c_void_p(values.ctypes.data),
-            ctypes.c_size_t(count),
-        )
-        return values

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.fmu.fmi3 import IntermediateUpdateCallback
 from packtwin.fmu.native_library import address_of, native_function
 from packtwin.fmu.stepping import SmoothInputs
 from packtwin.twin.errors import CompilerError
@@ -21,18 +22,6 @@ from packtwin.twin.input_polynomial import MAXIMUM_ROWS, value_at
 __all__ = ["IntermediateUpdate"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_Callback = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_double,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.POINTER(ctypes.c_bool),
-    ctypes.POINTER(ctypes.c_double),
-)
 
 
 class _Smooth(ctypes.Structure):
@@ -76,13 +65,13 @@ class IntermediateUpdate:
             rows=self._rows.ctypes.data,
         )
         self.environment = ctypes.c_void_p(ctypes.addressof(self._smooth))
-        self.callback: Any = _Callback(0)
+        self.callback: Any = IntermediateUpdateCallback(0)
         if smooth.order:
             self.callback = self._best()
 
     def _best(self) -> Any:
         try:
-            return _Callback(native_function("pt_fmu_update"))
+            return IntermediateUpdateCallback(native_function("pt_fmu_update"))
         except CompilerError:
             return _in_python(self._smooth, self._rows, self._kept, self._buffer)
 
@@ -124,5 +113,5 @@ def _in_python(
         status = call(smooth.instance, smooth.references, n, smooth.buffer, n)
         smooth.status = max(smooth.status, status)
 
-    made: Callable[..., None] = _Callback(update)
+    made: Callable[..., None] = IntermediateUpdateCallback(update)
     return made

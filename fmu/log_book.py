@@ -8,15 +8,12 @@ from functools import cache
 from typing import Any, final
 
 from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger
+from packtwin.fmu.fmi3 import LogMessageCallback
 
-__all__ = ["LogBook", "LogMessageCallback"]
+__all__ = ["LogBook"]
 
 _N_ENTRIES = 50
 _N_CHARACTERS = 1000
-
-LogMessageCallback = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p
-)
 
 
 @cache

@@ -78,6 +78,7 @@ def read_interface(
     means: frozenset[str],
     parameters: Mapping[str, float],
     names: Mapping[str, str],
+    sizes: Mapping[str, int],
 ) -> MappedInterface:
     """Map the numeric inputs, outputs and parameters of an FMU.
 
@@ -90,6 +91,7 @@ def read_interface(
         means: Outputs that are means over the step.
         parameters: Chosen parameter values, by our names and in our units.
         names: Our names for some of the FMU's variables.
+        sizes: Chosen structural parameters, by the FMU's names.
     """
     units = fmu_units(description)
     types = dialect_of(description, path).types
@@ -107,6 +109,7 @@ def read_interface(
                 units,
                 name=names.get(scalar.name),
                 sampling="mean" if scalar.name in means else "end",
+                sizes=sizes,
             )
     inputs, outputs, settings = (tuple(group) for group in groups.values())
     _check_names(parameters, [m.variable.name for m in settings], path)

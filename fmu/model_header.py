@@ -19,6 +19,8 @@ from packtwin.twin.variable import Interface, Variable
 __all__ = ["model_functions", "model_sizes"]
 
 _OF_STEPS = {"PT_INITIALIZE": "pt_initialize", "PT_STEP": "pt_step"}
+_OF_EVENTS = {"PT_STEP_UNTIL": "pt_step_until"}
+_OF_SAMPLES = {"PT_SAMPLE": "pt_sample", "PT_NEXT": "pt_next"}
 _OF_DERIVATIVES = {
     "PT_INITIALIZE_FORWARD": "initialize_forward_call",
     "PT_INITIALIZE_REVERSE": "initialize_reverse_call",
@@ -49,6 +51,10 @@ def model_functions(
         sizes.append(f"{name}_pt_space_size()")
         if code.has_derivatives:
             functions |= _OF_DERIVATIVES
+        if code.has_events:
+            functions |= _OF_EVENTS
+        if code.has_samples:
+            functions |= _OF_SAMPLES
     if model is not None:
         functions |= _OF_EXCHANGE
         sizes.append(f"sizeof({name}_exchange_space)")
@@ -72,8 +78,8 @@ def model_sizes(
     order = code.input_order if code else 0
     limit = code.substep_s if code else math.inf
     return {
-        "has_steps": code is not None,
-        "has_exchange": model is not None,
+        "has_equations": model is not None,
+        "has_samples": code is not None and code.has_samples,
         "has_derivatives": code is not None and code.has_derivatives,
         "n_inputs": len(interface.inputs),
         "n_outputs": len(interface.outputs),
@@ -88,6 +94,7 @@ def model_sizes(
         "projected_substeps": PROJECTED_SUBSTEPS,
         "projections": [_padded(n, order) for n in range(1, MAXIMUM_ROWS + 1)],
         "is_mean": interface.is_mean_output.tolist(),
+        "is_discrete": [v.variability == "discrete" for v in interface.outputs],
         "mean_outputs": [v.name for v in interface.outputs if v.sampling == "mean"],
         "nominals": [v.nominal for v in states],
         "starts": [

@@ -79,11 +79,12 @@ def fmu_step(
         instance=instance.handle,
         do_step=address_of(instance.function(f"{prefix}DoStep")),
         version=int(instance.dialect.version[0]),
-        no_rewind=0,
+        no_rewind=instance.never_rewinds,
         n_set=len(channels[0]),
         n_get=len(channels[1]),
         set=setters,
         get=getters,
+        is_over=instance.wants_end,
     )
 
     def resume(status: int, tick: int, end_tick: int, u: Vector) -> StepReport:

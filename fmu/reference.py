@@ -13,18 +13,22 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.fmu.rendering import render_template
+from packtwin.fmu.table import Kind, Row
 from packtwin.twin.compiled import compile_step_map
+from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import CompilerError, StepError
 from packtwin.twin.implicit import ImplicitSource
 from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.steppable import SteppableCode
+from packtwin.twin.switched import Switched
 from packtwin.twin.variable import Variable
 
 __all__ = [
@@ -104,13 +108,22 @@ class Runner(Protocol):
 
 
 def make_reference(
-    subject: SteppableCode | Model, experiment: Experiment | None
+    subject: SteppableCode | Model,
+    experiment: Experiment | None,
+    rows: Sequence[Row] = (),
 ) -> Reference:
-    """Run a step map and return its results as the files of an FMU."""
+    """Run a step map and return its results as the files of an FMU.
+
+    Args:
+        subject: What is stepped.
+        experiment: How; None for no results.
+        rows: The variables of the FMU; each is a column, the elements of a vector with
+            spaces between. By default every port is one.
+    """
     if experiment is None:
         return Reference(files={}, remark="None: none were asked for.")
     # An adaptive step size amplifies rounding up to the tolerance of the integrator.
-    tolerance = 1e-5 if isinstance(subject, ImplicitSource) else 1e-9
+    tolerance = 1e-5 if isinstance(subject, ImplicitSource | Switched) else 1e-9
     if isinstance(subject, Model):
         return Reference(files={}, remark="None: equations alone take no steps.")
     try:
@@ -125,7 +138,7 @@ def make_reference(
         inputs = _staircases(subject.interface.inputs, experiment, share)
         outputs = _run(runner, subject, experiment, inputs)
         if outputs is not None:
-            files = _files(subject, experiment, inputs, outputs, tolerance)
+            files = _files(subject, experiment, inputs, outputs, tolerance, rows)
             remark = (
                 f"{experiment.n_steps} steps of {experiment.step_s:g} s, computed by "
                 "packtwin's step map in Python, not by this binary. Each row of inputs "
@@ -143,6 +156,8 @@ def runner_of(subject: SteppableCode) -> Runner | None:
     """
     if isinstance(subject, ImplicitSource):
         return compile_step_map(subject)
+    if isinstance(subject, Switched):
+        return CompiledSwitched(subject)
     return subject if isinstance(subject, Runner) else None
 
 
@@ -189,6 +204,7 @@ def _files(
     inputs: Vector,
     outputs: Vector,
     tolerance: float,
+    rows: Sequence[Row],
 ) -> dict[str, bytes]:
     interface, name = subject.interface, subject.name
     times = [k * experiment.step_s for k in range(experiment.n_steps + 1)]
@@ -203,15 +219,29 @@ def _files(
     )
     files = {"fmi-ls-manifest.xml": manifest.encode()}
     if interface.inputs:
-        files[f"{name}_in.csv"] = _csv(times, interface.input_names, inputs)
-    files[f"{name}_out.csv"] = _csv(times, interface.output_names, outputs)
+        columns = _columns(rows, "input", interface.input_names)
+        files[f"{name}_in.csv"] = _csv(times, columns, inputs)
+    columns = _columns(rows, "output", interface.output_names)
+    files[f"{name}_out.csv"] = _csv(times, columns, outputs)
     return {f"{REFERENCE_FOLDER}/{file}": data for file, data in files.items()}
 
 
-def _csv(times: Sequence[float], names: tuple[str, ...], table: Vector) -> bytes:
+def _columns(
+    rows: Sequence[Row], kind: Kind, names: tuple[str, ...]
+) -> list[tuple[str, int]]:
+    """Return name and number of elements of each column."""
+    shown = [(row.name, row.size) for row in rows if row.kind == kind]
+    return shown or [(name, 1) for name in names]
+
+
+def _csv(
+    times: Sequence[float], columns: Sequence[tuple[str, int]], table: Vector
+) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["time", *names])
+    writer.writerow(["time", *(name for name, _ in columns)])
     for time_s, row in zip(times, table, strict=True):
-        writer.writerow([repr(float(value)) for value in (time_s, *row)])
+        values = iter(repr(float(value)) for value in row)
+        cells = [" ".join(islice(values, size)) for _, size in columns]
+        writer.writerow([repr(float(time_s)), *cells])
     return text.getvalue().encode()

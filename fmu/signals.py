@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, final
 
@@ -20,7 +21,13 @@ Vector: TypeAlias = NDArray[np.float64]
 
 @final
 class Signals:
-    """Writes inputs when FMI allows it and reads outputs."""
+    """Writes inputs when FMI allows it and reads outputs.
+
+    Attributes:
+        discrete: Values of the inputs that change at events only, as last set.
+        hold: Makes the inputs constants for the next step; discrete ones at an event.
+        read: Returns the outputs, in a new vector.
+    """
 
     def __init__(
         self, mapped: MappedInterface, instance: AbstractStepping, smooth: SmoothInputs
@@ -42,11 +49,18 @@ class Signals:
         others = [i for i in range(len(inputs)) if i not in self._discrete]
         self._writers = make_channels(inputs, instance, "Set", others)
         self._event_writers = make_channels(inputs, instance, "Set", self._discrete)
-        self._last_discrete = np.full(len(self._discrete), np.nan)
+        self.discrete = np.full(len(self._discrete), np.nan)
         self._readers = make_channels(mapped.outputs, instance, "Get")
-        self._only_writer = None if self._discrete else _sole_plain(self._writers)
-        self._only_reader = _sole_plain(self._readers)
         self._output_count = len(mapped.outputs)
+        writer = None if self._discrete else _sole_plain(self._writers)
+        reader = _sole_plain(self._readers)
+        # The shortest way: a call more is a fiftieth of a step.
+        self.hold: Callable[[Vector], None] = (
+            self._hold if writer is None else writer.write_plain
+        )
+        self.read: Callable[[], Vector] = (
+            self._read if reader is None else reader.read_plain
+        )
 
     @property
     def channels(self) -> tuple[tuple[Channel, ...], tuple[Channel, ...]] | None:
@@ -57,15 +71,11 @@ class Signals:
         """Set all inputs, as initialization and events allow."""
         _write_all(self._writers, u)
         _write_all(self._event_writers, u)
-        self._last_discrete = u[self._discrete]
+        self.discrete = u[self._discrete]
 
-    def hold(self, u: Vector) -> None:
-        """Make the inputs constants for the next step; discrete ones at an event."""
-        if self._only_writer is not None:
-            self._only_writer.write_plain(u)
-            return
+    def _hold(self, u: Vector) -> None:
         _write_all(self._writers, u)
-        if not np.array_equal(u[self._discrete], self._last_discrete):
+        if not np.array_equal(u[self._discrete], self.discrete):
             self._instance.at_event(partial(self.start, u))
 
     def follow(self, rows: Vector, time_s: float) -> None:
@@ -90,10 +100,7 @@ class Signals:
             write = partial(_write_all, self._writers)
             self._instance.set_input_rows(self._smooth, rows, time_s, write)
 
-    def read(self) -> Vector:
-        """Return the outputs, in a new vector."""
-        if self._only_reader is not None:
-            return self._only_reader.read_plain()
+    def _read(self) -> Vector:
         values = np.empty(self._output_count)
         for channel in self._readers:
             channel.read(values)

@@ -16,12 +16,13 @@ from typing import Any, Literal, TypeAlias, final
 from packtwin.fmu.model_header import model_functions, model_sizes
 from packtwin.fmu.rendering import read_template, render_template
 from packtwin.fmu.structure import structure_of
-from packtwin.fmu.table import make_table
+from packtwin.fmu.table import Row, make_table
 from packtwin.fmu.terminals import terminals_of
 from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.model import Model
 from packtwin.twin.model_code import exchange_code
+from packtwin.twin.sampled import Sampled
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.units import UNITS
@@ -38,6 +39,7 @@ float for goto if inline int long main register restrict return short signed siz
 static struct switch typedef union unsigned void volatile while"""
 _CORE = (
     "values.c",
+    "modes.c",
     "snapshots.c",
     "stepping.c",
     "derivatives.c",
@@ -60,6 +62,7 @@ class FmuSource:
         terminals: `terminalsAndIcons/terminalsAndIcons.xml`, empty if it has none.
         fmi_version: Of FMI.
         kinds: What can be instantiated.
+        rows: The variables.
     """
 
     identifier: str
@@ -70,6 +73,7 @@ class FmuSource:
     terminals: str = ""
     fmi_version: FmiVersion = "2.0"
     kinds: tuple[FmiKind, ...] = ("cs",)
+    rows: tuple[Row, ...] = ()
 
 
 def render_source(
@@ -106,28 +110,38 @@ def render_source(
     code = None
     if steps is not None:
         code = steps.c_code(is_static=True, has_derivatives=has_derivatives)
+    has_steps = "cs" in chosen
+    has_event_mode = (
+        has_steps and fmi_version == "3.0" and bool(code and code.has_events)
+    )
     states = _shown_states(subject, model, code)
     table = make_table(
         subject.interface,
         states,
         model.events if model is not None and fmi_version == "3.0" else (),
-        has_steps=steps is not None,
+        has_steps=has_steps,
         has_derivatives=model is not None,
         has_time=fmi_version == "3.0",
         has_arrays=fmi_version == "3.0" and has_arrays,
     )
     known = steps.dependencies() if steps is not None else None
+    at_events = None
+    if isinstance(steps, Sampled) and (has_event_mode or "me" in chosen):
+        at_events = steps.sample_dependencies()
     context = {
         "identifier": subject.name,
         "tool": f"packtwin {version('packtwin')}",
         "fmi": fmi_version[0],
         "description": f"{description} {getattr(subject, 'remark', '')}".strip(),
         "rows": table.rows,
-        "structure": structure_of(table, model, known),
+        "structure": structure_of(table, model, known, at_events),
         "units": [
             UNITS[name] for name in sorted({row.unit for row in table.rows} - {""})
         ],
         "terminals": terminals_of(subject.interface),
+        "has_steps": has_steps,
+        "has_exchange": "me" in chosen,
+        "has_event_mode": has_event_mode,
         **model_sizes(subject.interface, model, code, states),
         **model_functions(subject.name, model, code),
     }
@@ -152,6 +166,8 @@ def _parts(
             "`implicit_source(model)` for co-simulation, or export it as `me` only."
         )
         raise InterfaceError(msg)
+    if isinstance(steps, Sampled):
+        return None, steps
     model = None
     if "me" in kinds:
         model = subject if isinstance(subject, Model) else subject.equations
@@ -254,4 +270,5 @@ def _files(
         terminals=terminals,
         fmi_version=fmi_version,
         kinds=kinds,
+        rows=context["rows"],
     )

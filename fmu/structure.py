@@ -41,7 +41,10 @@ class Structure:
 
 
 def structure_of(
-    table: Table, model: Model | None, known: Dependencies | None
+    table: Table,
+    model: Model | None,
+    known: Dependencies | None,
+    at_events: Dependencies | None = None,
 ) -> Structure:
     """Return the structure of an FMU.
 
@@ -49,12 +52,15 @@ def structure_of(
         table: Its variables.
         model: The equations, if it exchanges them.
         known: Of the outputs of its steps, if it takes any.
+        at_events: The same where events change outputs, if they do.
     """
     on_inputs = known.on_inputs if known else ()
     on_parameters = known.on_parameters if known else ()
     if model is None:
         return Structure(
-            outputs=_joined(table, "output", on_inputs),
+            outputs=_joined(
+                table, "output", at_events.on_inputs if at_events else on_inputs
+            ),
             derivatives=[],
             indicators=[],
             initial=_joined(table, "output", on_inputs, on_parameters),

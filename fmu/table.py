@@ -18,7 +18,7 @@ from packtwin.twin.errors import InterfaceError
 from packtwin.twin.units import UNITS
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["Row", "Table", "make_table"]
+__all__ = ["Kind", "Row", "Table", "make_table"]
 
 Kind: TypeAlias = Literal[
     "input", "output", "parameter", "state", "derivative", "indicator", "time"

@@ -10,12 +10,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias, final
 
 from packtwin.twin.units import UNITS, Unit, unit_of_name
 from packtwin.twin.variable import Sampling, Variability, Variable
 
-__all__ = ["MappedVariable", "fmu_units", "map_variable"]
+__all__ = [
+    "MappedVariable",
+    "array_shape",
+    "declared_unit",
+    "fmu_units",
+    "map_variable",
+]
 
 ScalarVariable: TypeAlias = Any  # fmpy.model_description.ModelVariable
 
@@ -70,6 +77,7 @@ def map_variable(
     *,
     name: str | None = None,
     sampling: Sampling = "end",
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[MappedVariable, ...]:
     """Express one FMU variable as ours: one variable per element of an array.
 
@@ -80,8 +88,9 @@ def map_variable(
         units: The FMU's own units.
         name: Our name, where the derived one is not wanted.
         sampling: How the value relates to the step.
+        sizes: Chosen structural parameters, by the FMU's names.
     """
-    theirs = _unit_of(scalar, units)
+    theirs = declared_unit(scalar, units)
     our_name = name or _our_name(scalar.name, theirs)
     ours = UNITS[unit_of_name(our_name)]
     factor, offset = 1.0, 0.0
@@ -89,7 +98,7 @@ def map_variable(
         factor = theirs.factor / ours.factor
         if not scalar.relativeQuantity:
             offset = (theirs.offset - ours.offset) / ours.factor
-    size = _size(scalar)
+    size = math.prod(array_shape(scalar, sizes))
     bounds = _number(scalar.min, -math.inf), _number(scalar.max, math.inf)
     mapped = []
     for i, first in enumerate(_starts(scalar, size)):
@@ -119,13 +128,14 @@ def map_variable(
     return tuple(mapped)
 
 
-def _size(scalar: ScalarVariable) -> int:
-    """Return the number of elements, by the start values of structural parameters."""
-    lengths = [
-        int(d.start if d.variable is None else d.variable.start)
+def array_shape(scalar: ScalarVariable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the sizes of an array, by the values of structural parameters."""
+    return tuple(
+        int(d.start)
+        if d.variable is None
+        else sizes.get(d.variable.name, int(d.variable.start))
         for d in scalar.dimensions
-    ]
-    return math.prod(lengths)
+    )
 
 
 def _starts(scalar: ScalarVariable, size: int) -> list[float]:
@@ -136,7 +146,8 @@ def _starts(scalar: ScalarVariable, size: int) -> list[float]:
     return [_number(text or None, 0.0) for text in texts]
 
 
-def _unit_of(scalar: ScalarVariable, units: Mapping[str, Unit]) -> Unit | None:
+def declared_unit(scalar: ScalarVariable, units: Mapping[str, Unit]) -> Unit | None:
+    """Return the unit of a variable of an FMU, as far as it is known."""
     declared = scalar.declaredType
     name = scalar.unit or (declared.unit if declared is not None else None)
     return units.get(name) or UNITS.get(name) if name else None

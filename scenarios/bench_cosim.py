@@ -31,6 +31,8 @@ PARTS: dict[str, tuple[str, str]] = {
     "protocol": ("bench_cosim_protocol", "rows"),
     "speed": ("bench_cosim_speed", "rows"),
     "peers": ("bench_cosim_peers", "rows"),
+    "drive": ("bench_cosim_drive", "rows"),
+    "recording": ("bench_cosim_recording", "rows"),
 }
 SEEDS: dict[str, int] = {}
 

@@ -15,7 +15,8 @@ from packtwin.fmu.export import Experiment
 from packtwin.fmu.source import FmiVersion
 from packtwin.scenarios.bench import BenchOptions
 from packtwin.scenarios.bench_fmu_driver import DrivenFmu
-from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
+from packtwin.scenarios.fmu_model import FmuModel
+from packtwin.scenarios.fmu_models import find_fmu_model
 from packtwin.twin.variable import Interface
 
 __all__ = [

@@ -22,9 +22,11 @@ from packtwin.scenarios.command_group import (
     RetrainOption,
     ScenarioArgument,
 )
+from packtwin.scenarios.container_command import container
 from packtwin.scenarios.converge_command import converge
 from packtwin.scenarios.export_command import export
 from packtwin.scenarios.identify_command import identify
+from packtwin.scenarios.simulate_command import simulate
 from packtwin.scenarios.stage_command import make_pipeline, run_one_stage
 
 __all__ = ["app", "main"]
@@ -84,6 +86,12 @@ def run(
             "about half an hour). A killed retraining resumes.",
         ),
     ] = False,
+    until: Annotated[
+        str,
+        typer.Option(
+            "--until", metavar="STAGE", help="End with this stage, such as `certify`."
+        ),
+    ] = "",
 ) -> None:
     """Run the whole job, skipping what is up to date, and end in a report.
 
@@ -96,12 +104,14 @@ def run(
     - `packtwin run my_day.toml --out runs/my_day`
 
     - `packtwin run my_day.toml --retrain`
+
+    - `packtwin run my_day.toml --retrain --until certify`
     """
-    from packtwin.scenarios.console import print_outcome, stage_progress
+    from packtwin.scenarios.console import print_outcomes, stage_progress
     from packtwin.scenarios.simulation import read_summary
     from packtwin.scenarios.summary import ten_lines
 
-    pipeline = make_pipeline(scenario, out, is_retrained=retrain)
+    pipeline = make_pipeline(scenario, out, is_retrained=retrain, until=until)
     with stage_progress() as progress:
         pipeline = replace(pipeline, progress=progress)
         trained = ("generate", "train", "certify")
@@ -113,8 +123,9 @@ def run(
         typer.echo(
             "Generate, train and certify are skipped: the surrogate is an input."
         )
-    for outcome in outcomes:
-        print_outcome(outcome)
+    print_outcomes(outcomes)
+    if until and until != "report":
+        return
     typer.echo("")
     for line in ten_lines(read_summary(pipeline.folder)):
         typer.echo(line)
@@ -161,23 +172,6 @@ def certify(
     Example: `packtwin certify ev_fast_charge_day --out runs/retrained`
     """
     run_one_stage("certify", scenario, out, is_retrained=True, is_forced=force)
-
-
-@app.command()
-def simulate(
-    scenario: ScenarioArgument,
-    out: OutOption = None,
-    retrain: RetrainOption = False,
-    force: ForceOption = False,
-) -> None:
-    """Co-simulate the exported FMUs with MPC and with CC-CV, and replay on the DFN.
-
-    Writes `result_mpc.parquet`, `result_cccv.parquet`, `replay_*.parquet` and
-    `summary.json`. The replay needs PyBaMM and is left out without it.
-
-    Example: `packtwin simulate ev_fast_charge_day --out runs/demo`
-    """
-    run_one_stage("simulate", scenario, out, is_retrained=retrain, is_forced=force)
 
 
 @app.command()
@@ -239,9 +233,11 @@ def info(
 
 app.command()(bench)
 app.command()(check)
+app.command()(container)
 app.command()(converge)
 app.command()(export)
 app.command()(identify)
+app.command()(simulate)
 
 
 def main() -> None:

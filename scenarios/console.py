@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from rich.text import Text
 from packtwin.scenarios.inspection import Listing
 from packtwin.scenarios.pipeline import StageOutcome
 
-__all__ = ["bench_listing", "print_listing", "print_outcome", "stage_progress"]
+__all__ = ["bench_listing", "print_listing", "print_outcomes", "stage_progress"]
 
 StageProgress: TypeAlias = Callable[[str, float, str], None]
 
@@ -58,10 +58,19 @@ def print_listing(listing: Listing) -> None:
     Console().print(table)
 
 
-def print_outcome(outcome: StageOutcome) -> None:
-    """Print what became of a stage as one line."""
-    line = f"{outcome.name:<9} {outcome.status:<10}  {outcome.seconds:8.1f} s"
-    Console().print(Text(f"{line}  {outcome.reason}"))
+def print_outcomes(outcomes: Sequence[StageOutcome]) -> None:
+    """Print what became of each stage as one line, and how long they took in all."""
+    rows = [
+        (f"{o.name:<9} {o.status:<10}", o.spent.wall_s, o.spent.processor_s, o.reason)
+        for o in outcomes
+    ]
+    if len(rows) > 1:
+        wall_s = sum(o.spent.wall_s for o in outcomes)
+        processor_s = sum(o.spent.processor_s for o in outcomes)
+        rows.append((f"{'all':<20}", wall_s, processor_s, ""))
+    for name, wall_s, processor_s, reason in rows:
+        line = f"{name}  {wall_s:8.1f} s, {processor_s:8.1f} s of processor"
+        Console().print(Text(f"{line}  {reason}".rstrip()))
 
 
 def bench_listing(document: dict[str, Any]) -> Listing:

@@ -22,6 +22,7 @@ from packtwin.scenarios.ev_system import (
     build_ev_system,
     cccv_charger,
     charge_limits,
+    cooling_rules,
     drive_plan,
     mpc_charger,
     open_fmus,
@@ -121,11 +122,14 @@ class EvDay:
         wanted = limits or self.limits
         return wanted.is_kept(run.violation(wanted))
 
+    def drive_system(self) -> System:
+        """Return the car without a planning controller."""
+        return self._system(cccv_charger(self._scenario, self._spec, c_rate=1.0))
+
     def time_drive(self) -> Result:
         """Drive without a planning controller, recording all, to measure the speed."""
-        charger = cccv_charger(self._scenario, self._spec, c_rate=1.0)
         return simulate(
-            self._system(charger),
+            self.drive_system(),
             stop_s=self.plan.duration_s,
             step_s=self._scenario.simulation.step_s,
             master=GaussSeidel(is_compiled=True),
@@ -133,9 +137,8 @@ class EvDay:
 
     def time_components(self) -> Mapping[str, float]:
         """Return the seconds per step of each component, over the first minutes."""
-        charger = cccv_charger(self._scenario, self._spec, c_rate=1.0)
         result = simulate(
-            self._system(charger),
+            self.drive_system(),
             stop_s=min(_TIMED_STEPS_S, self.plan.duration_s),
             step_s=self._scenario.simulation.step_s,
             has_timing=True,
@@ -148,6 +151,7 @@ class EvDay:
         return build_ev_system(
             cycle=self.plan.source(ambient_K),
             charger=charger,
+            cooling_controller=cooling_rules(self._scenario),
             **open_fmus(self._folder),
         )
 

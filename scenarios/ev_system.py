@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from packtwin.cosim.charge_limits import ChargeLimits
 from packtwin.cosim.charge_mpc import ChargeMpc, ChargeMpcConfig
-from packtwin.cosim.charge_rules import CcCvCharger, CcCvConfig
+from packtwin.cosim.charge_rules import CcCvCharger, CcCvConfig, cccv_step_map
 from packtwin.cosim.connection import Connection
-from packtwin.cosim.cooling_rules import CoolingRules
+from packtwin.cosim.cooling_rules import (
+    CoolingRules,
+    CoolingRulesConfig,
+    cooling_step_map,
+)
 from packtwin.cosim.sources import SignalSource
 from packtwin.cosim.system import System
 from packtwin.fmu.component import FmuComponent
 from packtwin.scenarios.scenario import Scenario
-from packtwin.twin.component import Component
+from packtwin.twin.component import Component, StepMapComponent
 from packtwin.twin.cycle import DriveCycle
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.surrogate_model import cell_step_map
@@ -31,6 +35,7 @@ __all__ = [
     "build_ev_system",
     "cccv_charger",
     "charge_limits",
+    "cooling_rules",
     "drive_plan",
     "mpc_charger",
     "open_fmus",
@@ -241,20 +246,33 @@ def mpc_charger(scenario: Scenario, spec: SurrogateSpec) -> ChargeMpc:
 
 def cccv_charger(
     scenario: Scenario, spec: SurrogateSpec, *, c_rate: float
-) -> CcCvCharger:
+) -> Component:
     """Return the CC-CV charger with the scenario's derating."""
     pack, charge = scenario.pack, scenario.charge
-    return CcCvCharger(
-        CcCvConfig(
-            n_series=pack.n_series,
-            n_parallel=pack.n_parallel,
-            cell_capacity_Ah=spec.constants.nominal_capacity_Ah,
-            c_rate=c_rate,
-            cell_voltage_limit_V=charge.cell_voltage_maximum_V
-            - charge.voltage_margin_V,
-            taper_c_rate=charge.baseline.taper_c_rate,
-            target_soc=charge.target_soc,
-            derate_temperature_K=charge.baseline.derate_temperature_K,
-            derate_factor=charge.baseline.derate_factor,
-        )
+    config = CcCvConfig(
+        n_series=pack.n_series,
+        n_parallel=pack.n_parallel,
+        cell_capacity_Ah=spec.constants.nominal_capacity_Ah,
+        c_rate=c_rate,
+        cell_voltage_limit_V=charge.cell_voltage_maximum_V - charge.voltage_margin_V,
+        taper_c_rate=charge.baseline.taper_c_rate,
+        target_soc=charge.target_soc,
+        derate_temperature_K=charge.baseline.derate_temperature_K,
+        derate_factor=charge.baseline.derate_factor,
     )
+    if _decides_every_step(scenario, config.period_s):
+        return StepMapComponent(cccv_step_map(config))
+    return CcCvCharger(config)
+
+
+def cooling_rules(scenario: Scenario) -> Component:
+    """Return the rules of the thermal management."""
+    config = CoolingRulesConfig()
+    if _decides_every_step(scenario, config.period_s):
+        return StepMapComponent(cooling_step_map(config))
+    return CoolingRules(config)
+
+
+def _decides_every_step(scenario: Scenario, period_s: float) -> bool:
+    """Whether a sampled law decides in every step and can run without Python."""
+    return scenario.simulation.step_s >= period_s

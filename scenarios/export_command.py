@@ -27,9 +27,10 @@ def export(  # noqa: PLR0913 (one argument per option)
         str,
         typer.Argument(
             metavar="MODEL",
-            help="`cell`, `pack`, `vehicle`, `cooling`; `spm:CELL`, `spme:CELL`, "
-            "`dfn:CELL` of a cell, a PyBaMM parameter set or a BPX file; a surrogate "
-            "(.npz); or a scenario, for all FMUs of its system.",
+            help="`cell`, `switched` (with its physics behind it), `pack`, `vehicle`, "
+            "`cooling`, `cooling_controller`; `spm:CELL`, `spme:CELL`, `dfn:CELL` of a "
+            "cell, a PyBaMM parameter set or a BPX file; a surrogate (.npz); or a "
+            "scenario, for all FMUs of its system.",
             show_default=False,
         ),
     ],
@@ -69,6 +70,14 @@ def export(  # noqa: PLR0913 (one argument per option)
             "--derivatives/--no-derivatives",
             help="Exact directional and adjoint derivatives of steps; a large FMU "
             "without them is smaller.",
+        ),
+    ] = True,
+    has_arrays: Annotated[
+        bool,
+        typer.Option(
+            "--arrays/--no-arrays",
+            help="Of FMI 3.0: neighbours numbered 1, 2, ... as one vector; some tools "
+            "(CasADi) read scalars only.",
         ),
     ] = True,
     points: Annotated[
@@ -111,6 +120,7 @@ def export(  # noqa: PLR0913 (one argument per option)
         "kinds": _kinds(kind),
         "platforms": _words(platforms),
         "has_derivatives": has_derivatives,
+        "has_arrays": has_arrays,
     }
     _export_model(model, out, points, options)
 

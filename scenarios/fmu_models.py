@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, final, get_args
+from dataclasses import replace
+from typing import Literal, TypeAlias, get_args
 
-from packtwin.fmu.export import Account, Experiment, export_fmu
-from packtwin.pybamm_models.cells import CELLS, DEFAULT_CELL, Mesh, find_cell
-from packtwin.pybamm_models.physics_definition import Family, Physics
+from packtwin.cosim.cooling_rules import CoolingRulesConfig, cooling_controller
+from packtwin.fmu.export import Account, Experiment
+from packtwin.pybamm_models.cells import DEFAULT_CELL, find_cell
+from packtwin.pybamm_models.physics_definition import Family
 from packtwin.scenarios.catalogue import find_path
-from packtwin.scenarios.retraining import require_extra
+from packtwin.scenarios.fmu_model import FmuModel
+from packtwin.scenarios.fmu_physics import (
+    CURRENT,
+    physics_fmu,
+    switched_fmu,
+    training_notice,
+)
 from packtwin.twin.cooling import CoolingParameters, cooling_step_map
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.pack import PackLayout, pack_step_map
-from packtwin.twin.steppable import SteppableCode
 from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_model, cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec, load_spec
 from packtwin.twin.variable import nearest_names
@@ -25,37 +29,22 @@ from packtwin.twin.vehicle import load_vehicle, vehicle_step_map
 __all__ = [
     "DEFAULT_SURROGATE",
     "FMU_MODELS",
-    "FmuModel",
     "cell_fmu",
+    "cooling_controller_fmu",
     "cooling_fmu",
     "find_fmu_model",
     "is_fmu_model",
     "pack_fmu",
-    "physics_fmu",
     "vehicle_fmu",
 ]
 
 DEFAULT_SURROGATE, _DEFAULT_VEHICLE = DEFAULT_CELL, "tesla_model_3_rwd_epa"
-_Name: TypeAlias = Literal["cell", "pack", "vehicle", "cooling"]
+_Name: TypeAlias = Literal[
+    "cell", "switched", "pack", "vehicle", "cooling", "cooling_controller"
+]
 _FAMILIES: dict[str, Family] = {name.lower(): name for name in get_args(Family)}
-_CURRENT = Experiment(spans={"current_A": (-2.5, 2.5)})
 FMU_MODELS = (*get_args(_Name), *(f"{name}:CELL" for name in _FAMILIES))
 """What `packtwin export` knows; besides, the path of a surrogate (.npz)."""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FmuModel:
-    """Something to export, what to say of it, and the run whose results it carries."""
-
-    subject: SteppableCode
-    account: Account
-    experiment: Experiment = field(default_factory=Experiment)
-
-    def export(self, path: Path, **options: Any) -> Path:
-        """Write the FMU; for the options see `export_fmu`."""
-        own = {"description": self.account, "experiment": self.experiment}
-        return export_fmu(self.subject, path, **{**own, **options})
 
 
 def is_fmu_model(text: str) -> bool:
@@ -87,9 +76,11 @@ def find_fmu_model(text: str, *, points: int | None = None) -> FmuModel:
         raise ScenarioError(msg)
     makers: dict[str, Callable[[], FmuModel]] = {
         "cell": lambda: cell_fmu(_shipped()),
+        "switched": lambda: switched_fmu(_shipped(), find_cell(DEFAULT_CELL)),
         "pack": lambda: pack_fmu(_shipped()),
         "vehicle": vehicle_fmu,
         "cooling": cooling_fmu,
+        "cooling_controller": cooling_controller_fmu,
     }
     if text not in makers:
         msg = (
@@ -119,10 +110,10 @@ def cell_fmu(spec: SurrogateSpec) -> FmuModel:
                 "`domain_distance` above 1 says so.",
                 "It does not age.",
             ),
-            notice=_training_notice(spec),
+            notice=training_notice(spec),
             certificate=spec.certificate,
         ),
-        experiment=_CURRENT,
+        experiment=CURRENT,
     )
 
 
@@ -200,58 +191,31 @@ def cooling_fmu(parameters: CoolingParameters | None = None) -> FmuModel:
     )
 
 
-def physics_fmu(family: Family, cell: str, *, points: int | None = None) -> FmuModel:
-    """Return the physics of a cell, a PyBaMM parameter set or a BPX file."""
-    require_extra("pybamm", "physics", f"Exporting `{family.lower()}:{cell}`")
-    from packtwin.pybamm_models.physics import physics_model, physics_of_cell
-    from packtwin.twin.implicit import implicit_source
-
-    if cell in CELLS:
-        physics = physics_of_cell(find_cell(cell), family)
-    else:
-        physics = Physics(family=family, parameter_set=cell)
-    if points is not None:
-        mesh = Mesh(x_n=points, x_s=points, x_p=points, r_n=points, r_p=points)
-        physics = replace(physics, mesh=mesh)
-    model = physics_model(physics)
-    # A BPX file is a path of this machine.
-    data = Path(physics.parameter_set).name
-    options = ", ".join(f"{k} {v}" for k, v in sorted(physics.all_options.items()))
-    mesh_text = ", ".join(f"{k} {v}" for k, v in _mesh_points(physics.mesh).items())
-    source = f"PyBaMM {version('pybamm')}"
+def cooling_controller_fmu(config: CoolingRulesConfig | None = None) -> FmuModel:
+    """Return the rules that command the thermal system, sampled."""
     return FmuModel(
-        subject=implicit_source(model),
+        subject=cooling_controller(config),
         account=Account(
-            description=f"{family} of {Path(cell).name}, PyBaMM's equations.",
+            description="Thermal management of a battery: rules for pump, fan, chiller "
+            "and heater.",
             equations=(
-                f"The {family} model of parameter set `{data}` (options: {options}), "
-                f"discretised by {source} on the mesh {mesh_text}: "
-                f"{len(model.states)} differential and "
-                f"{len(model.algebraic_states)} algebraic equations.",
-                "Integrated inside the step by RODAS3 (Rosenbrock, order 3, L-stable; "
-                "doi:10.1016/S1352-2310(97)83212-8) with an embedded error estimate "
-                "and exact sparse Jacobians.",
+                "At each sample, switches with hysteresis on the hottest and the "
+                "coldest cell, and commands in proportion to how far these are beyond "
+                "their thresholds. Between samples all outputs are held.",
             ),
-            limits=(
-                "A voltage limit met within a step does not stop it; watch voltage_V.",
-                "The state of charge at the start refers to the parameter set's own "
-                "open-circuit voltage window.",
-            ),
-            notice=f"the equations are those of {source} (BSD-3-Clause, copyright the "
-            f"PyBaMM team, https://pybamm.org); the data are its parameter set "
-            f"`{data}`, whose authors are to be cited.",
+            limits=("The first sample is at the start of the first step.",),
         ),
-        experiment=_CURRENT,
+        experiment=Experiment(
+            spans={
+                "temperature_max_K": (290.0, 318.0),
+                "temperature_min_K": (265.0, 298.0),
+                "coolant_temperature_K": (275.0, 320.0),
+                "ambient_temperature_K": (260.0, 305.0),
+                "is_charging": (0.0, 1.0),
+            }
+        ),
     )
 
 
 def _shipped() -> SurrogateSpec:
     return load_spec(find_path("surrogate", DEFAULT_SURROGATE))
-
-
-def _training_notice(spec: SurrogateSpec) -> str:
-    return f"the surrogate `{spec.name}` was trained on solutions of PyBaMM models."
-
-
-def _mesh_points(mesh: Mesh) -> dict[str, int]:
-    return {name: getattr(mesh, name) for name in ("x_n", "x_s", "x_p", "r_n", "r_p")}

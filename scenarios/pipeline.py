@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
 from packtwin.scenarios.fingerprints import file_digest
+from packtwin.scenarios.stage_clock import Spent, StageClock
 from packtwin.twin.errors import ScenarioError
 
 __all__ = [
@@ -62,7 +62,10 @@ class Stage:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a stage did: inputs, seed, versions, seconds and outputs with SHA-256."""
+    """What a stage did: inputs, seed, versions, outputs with SHA-256, and how long.
+
+    `seconds` on the wall and `processor_s` of all cores count killed attempts too.
+    """
 
     stage: str
     fingerprint: str
@@ -71,6 +74,12 @@ class Manifest:
     versions: dict[str, str]
     seconds: float
     outputs: dict[str, str]
+    processor_s: float = 0.0
+
+    @property
+    def spent(self) -> Spent:
+        """Its time."""
+        return Spent(wall_s=self.seconds, processor_s=self.processor_s)
 
 
 @final
@@ -80,7 +89,7 @@ class StageOutcome:
 
     name: str
     status: Literal["run", "up to date"]
-    seconds: float
+    spent: Spent
     fingerprint: str
     reason: str
 
@@ -125,33 +134,37 @@ class Pipeline:
         reason = "forced" if is_forced else self.staleness(name)
         if not reason:
             manifest = read_manifest(self.folder, name)
-            seconds = manifest.seconds if manifest else 0.0
+            spent = manifest.spent if manifest else Spent()
             self.progress(name, 1.0, "up to date")
-            return _outcome(stage, "up to date", seconds, "its inputs are unchanged")
+            return _outcome(stage, "up to date", spent, "its inputs are unchanged")
         path = _manifest_path(self.folder, name)
         path.unlink(missing_ok=True)
-        began = time.perf_counter()
         logger.info("Stage `%s` starts: %s.", name, reason)
-        outputs = stage.work(
-            self.folder, lambda fraction, text: self.progress(name, fraction, text)
-        )
-        seconds = time.perf_counter() - began
+        clock = StageClock(path.with_suffix(".unfinished"), stage.fingerprint)
+
+        def report(fraction: float, text: str) -> None:
+            clock.save()
+            self.progress(name, fraction, text)
+
+        outputs = stage.work(self.folder, report)
+        spent = clock.stop()
         manifest = Manifest(
             stage=name,
             fingerprint=stage.fingerprint,
             upstream=self._consumed(stage),
             seed=stage.seed,
             versions=_versions(),
-            seconds=seconds,
+            seconds=spent.wall_s,
+            processor_s=spent.processor_s,
             outputs={
                 str(output.relative_to(self.folder)): file_digest(output)
                 for output in outputs
             },
         )
         write_text(path, json.dumps(asdict(manifest), indent=1) + "\n")
-        logger.info("Stage `%s` done in %.1f s.", name, seconds)
-        self.progress(name, 1.0, f"{seconds:.1f} s")
-        return _outcome(stage, "run", seconds, reason)
+        logger.info("Stage `%s` done in %.1f s.", name, spent.wall_s)
+        self.progress(name, 1.0, f"{spent.wall_s:.1f} s")
+        return _outcome(stage, "run", spent, reason)
 
     def staleness(self, name: str) -> str:
         """Return why a stage must run; empty when it is up to date."""
@@ -228,12 +241,12 @@ def _manifest_path(folder: Path, stage: str) -> Path:
 
 
 def _outcome(
-    stage: Stage, status: Literal["run", "up to date"], seconds: float, reason: str
+    stage: Stage, status: Literal["run", "up to date"], spent: Spent, reason: str
 ) -> StageOutcome:
     return StageOutcome(
         name=stage.name,
         status=status,
-        seconds=seconds,
+        spent=spent,
         fingerprint=stage.fingerprint,
         reason=reason,
     )

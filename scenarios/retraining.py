@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from packtwin.scenarios.adapters import (
     trajectory,
 )
 from packtwin.scenarios.fingerprints import stage_fingerprint
-from packtwin.scenarios.pipeline import Progress, write_text
+from packtwin.scenarios.pipeline import Progress, read_manifest, write_text
 from packtwin.scenarios.scenario import Scenario
 from packtwin.scenarios.truth import (
     BEYOND,
@@ -196,6 +196,7 @@ def certify_on_runs(
             **spec.certificate,
             "time_per_step_s": _pack_step_s(spec),
             "mesh_verdict": verdict_record(find_cell(scenario.cell.name)),
+            "spent": _spent(folder),
         },
     )
     path = folder / "surrogate" / "certified.npz"
@@ -203,6 +204,12 @@ def certify_on_runs(
     certificate = folder / "certificate.json"
     write_text(certificate, json.dumps(spec.certificate, indent=1) + "\n")
     return [path, certificate]
+
+
+def _spent(folder: Path) -> dict[str, dict[str, float]]:
+    """Return how long the stages before took."""
+    made = {name: read_manifest(folder, name) for name in ("generate", "train")}
+    return {name: asdict(m.spent) for name, m in made.items() if m is not None}
 
 
 def _pack_step_s(spec: SurrogateSpec) -> float | None:

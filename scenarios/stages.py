@@ -14,7 +14,7 @@ from packtwin.scenarios.fingerprints import (
     StageName,
     stage_fingerprint,
 )
-from packtwin.scenarios.fmu_models import FmuModel
+from packtwin.scenarios.fmu_model import FmuModel
 from packtwin.scenarios.loading import scenario_toml
 from packtwin.scenarios.pipeline import Progress, Stage, read_manifest, write_text
 from packtwin.scenarios.retraining import (

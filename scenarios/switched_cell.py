@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import casadi as ca
@@ -16,7 +17,7 @@ from packtwin.twin.model import Model
 from packtwin.twin.pack import DEFAULT_DOMAIN
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_core import view_core
-from packtwin.twin.surrogate_model import cell_step_map
+from packtwin.twin.surrogate_model import cell_model, cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.switched import Guard, Lift, Switched
 from packtwin.twin.trust import UNKNOWN_BOUND_V
@@ -59,7 +60,7 @@ def switched_cell(
         ModelError: PyBaMM cannot build the physics.
     """
     known_V = PHYSICS_BOUND_V if family == "DFN" else UNKNOWN_BOUND_V
-    fast = cell_step_map(spec)
+    fast = replace(cell_step_map(spec), equations=cell_model(spec))
     model = cell_physics(spec, physics_model(physics_of_cell(cell, family)))
     return Switched(
         name=name or f"{spec.name}_switched",

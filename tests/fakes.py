@@ -119,6 +119,10 @@ class Troubled(Fake):
                     status=StepStatus.REFUSED,
                     message="the voltage is too low",
                 )
+            if self.how == "end":
+                return StepReport(
+                    outputs=y, end_tick=tick, status=StepStatus.ENDED, message="done"
+                )
             if self.how == "early":
                 return StepReport(outputs=y, end_tick=(tick + end_tick) // 2)
             if self.how == "raise":
@@ -126,3 +130,11 @@ class Troubled(Fake):
             y = np.array([{"nan": math.nan, "inf": -math.inf}[self.how]])
         self.count += 1
         return StepReport(outputs=y, end_tick=end_tick)
+
+
+def savable(law: Law = lambda t, u: [t]) -> Fake:
+    """A component without a state, which can be saved."""
+    fake = Fake("fake", law, capabilities=Capabilities(can_rewind=True))
+    fake.save = lambda: None
+    fake.restore = lambda state: None
+    return fake

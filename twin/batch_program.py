@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from packtwin.twin.compiler import Compiler
 from packtwin.twin.library_cache import cached_library
-from packtwin.twin.vector_c import EXPORTED, preamble_to_c, program_to_c
+from packtwin.twin.linkage import EXPORTED
+from packtwin.twin.vector_c import preamble_to_c, program_to_c
 from packtwin.twin.vector_program import Program
 
 __all__ = ["BatchProgram"]

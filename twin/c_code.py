@@ -12,6 +12,20 @@ derivatives; that of `NAME_pt_initialize` the inputs alone.
 `space` is scratch of `NAME_pt_space_size()` bytes, aligned for doubles: the caller owns
 it and nothing is kept in it. Nothing is allocated and nothing is global: calls with
 different memory and space may run in parallel threads, also those with a small stack.
+
+Where a step may end at an event there is besides
+
+    int NAME_pt_step_until(double *memory, double t, double h, const double *u,
+                           const double *p, double *y, double *end, void *space);
+
+which returns 2 if an event is due at `*end`, the time reached; with events that are
+samples (see `Sampled`), also
+
+    double NAME_pt_next(const double *memory, double t);
+    int NAME_pt_sample(double *memory, double t, const double *u, const double *p,
+                       double *y, void *space);
+
+for the time of the next one, and to take those due at `t`.
 """
 
 from __future__ import annotations
@@ -24,6 +38,7 @@ from typing import final
 import casadi as ca
 
 from packtwin.twin.casadi_c import casadi_unit
+from packtwin.twin.linkage import STATIC
 from packtwin.twin.step_derivatives import derivative_functions
 
 __all__ = ["CCode", "generate_c"]
@@ -42,6 +57,8 @@ class CCode:
         substep_s: A longer step is cut into equal substeps of at most this length.
         has_derivatives: Whether the calls `NAME_FUNCTION_call` (see `casadi_unit`) of
             the derivatives (see `step_derivatives`) are there too.
+        has_events: Whether `NAME_pt_step_until` is there.
+        has_samples: Whether its events are samples.
     """
 
     name: str
@@ -50,6 +67,8 @@ class CCode:
     input_order: int = 0
     substep_s: float = math.inf
     has_derivatives: bool = False
+    has_events: bool = False
+    has_samples: bool = False
 
 
 _WRAPPER = """
@@ -57,6 +76,9 @@ _WRAPPER = """
 #include <stddef.h>
 #include <string.h>
 
+#ifndef PT_ABI
+#define PT_ABI
+#endif
 #define PTS_N_MEMORY {n_memory}
 #define PTS_N_OUTPUTS {n_outputs}
 {shift}
@@ -77,15 +99,15 @@ typedef struct {{
   double moved[{dim_moved}];
 }} pts_space;
 
-{static}size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
+PT_ABI size_t {name}_pt_space_size(void) {{ return sizeof(pts_space); }}
 
-{static}int {name}_pt_initialize(const double *u, const double *p, double *memory,
+PT_ABI int {name}_pt_initialize(const double *u, const double *p, double *memory,
                           double *y, void *space) {{
   if ({name}_initialize_call(u, p, memory, y, space)) return 1;
   return !(pts_all_finite(memory, PTS_N_MEMORY) && pts_all_finite(y, PTS_N_OUTPUTS));
 }}
 
-{static}int {name}_pt_step(double *memory, double t, double h, const double *u,
+PT_ABI int {name}_pt_step(double *memory, double t, double h, const double *u,
                     const double *p, double *y, void *space) {{
   pts_space *s = (pts_space *)space;
   double *now = s->now, *next = s->next, *last = s->last, *total = s->total;
@@ -159,22 +181,18 @@ def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
         is_static: Make the ABI functions `static` too (for one FMU source file).
         also: Further functions, to be called by their names in code that follows.
     """
-    functions = [
-        _renamed(initialize, f"{name}_initialize"),
-        _renamed(step, f"{name}_step"),
-        *also,
-    ]
-    n_fast = len(functions)
+    start = _renamed(initialize, f"{name}_initialize")
+    fast = [_renamed(step, f"{name}_step"), *also]
+    small = [start]
     if has_derivatives:
-        functions += derivative_functions(name, *functions[:2])
-    source = casadi_unit(f"{name}_functions", functions, n_fast)
+        small += derivative_functions(name, start, fast[0])
+    source = casadi_unit(f"{name}_functions", [*fast, *small], len(fast))
     n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
     n_u, order = initialize.numel_in(0), input_order
     limit = substep_s if math.isfinite(substep_s) else -1.0
     flags = ", ".join(str(int(f)) for f in is_mean) or "0"
     wrapper = _WRAPPER.format(
         name=name,
-        static="static " if is_static else "",
         n_memory=n_m,
         n_outputs=n_y,
         shift=_SHIFT.format(n_inputs=n_u, order=order) if order else "",
@@ -188,7 +206,7 @@ def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
     )
     return CCode(
         name=name,
-        source=source + wrapper,
+        source=(STATIC if is_static else "") + source + wrapper,
         n_memory=n_m,
         input_order=order,
         substep_s=substep_s,

@@ -16,16 +16,27 @@ from pathlib import Path
 
 import casadi as ca
 
+from packtwin.twin.casadi_kernels import with_kernels
+
 __all__ = ["casadi_unit"]
 
+_CONSTANTS = re.compile(
+    r"(static const casadi_real casadi_c\d+\[\d+\] =\s*\{)([^{}]*)(\};)"
+)
 _SMALL_BEGIN = """
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
+#elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("Os")
 #endif
 """
 _SMALL_END = """
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute pop
+#elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
 """
@@ -56,8 +67,9 @@ def casadi_unit(
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")
         source = (Path(folder) / f"{name}.c").read_text()
-    source = _with_column_order(source)
-    if n_fast is not None and 0 < n_fast < len(functions):
+    source = _CONSTANTS.sub(_shortened, with_kernels(source))
+    n_fast = len(functions) if n_fast is None else n_fast
+    if 0 < n_fast < len(functions):
         last = functions[n_fast - 1].name()
         start = source.index(f"CASADI_SYMBOL_EXPORT casadi_int {last}_n_in(void)")
         at = source.index("\n", start)
@@ -74,7 +86,25 @@ typedef struct {{
   casadi_int iw[{n_iw}];
 }} {name}_space;
 """
-    return source + space + "".join(_call(f, name) for f in functions) + _forget(source)
+    fast, small = (
+        "".join(_call(f, name) for f in part)
+        for part in (functions[:n_fast], functions[n_fast:])
+    )
+    if small:  # inlined into their calls, functions would be as large as ever
+        small = _SMALL_BEGIN + small + _SMALL_END
+    return source + space + fast + small + _forget(source)
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """Write each number as the shorter one of decimal and hexadecimal."""
+    numbers = (float(text) for text in found[2].split(","))
+    return f"{found[1]}{', '.join(map(_shortest, numbers))}{found[3]}"
+
+
+def _shortest(value: float) -> str:
+    mantissa, _, exponent = value.hex().partition("p")
+    digits = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return min(repr(value), f"{digits}p{int(exponent)}", key=len)
 
 
 def _forget(source: str) -> str:
@@ -101,49 +131,3 @@ def _call(function: ca.Function, unit: str) -> str:
             "",
         ]
     )
-
-
-# CasADi's dense product runs along rows; along columns, four at a time, the same sums
-# are formed in the same order (bit-identical), but the compiler can vectorise them: 3x
-# on networks.
-_PRODUCT = """void casadi_mtimes_dense(const casadi_real* x, casadi_int nrow_x,
-    casadi_int ncol_x, const casadi_real* y, casadi_int ncol_y, casadi_real* z,
-    casadi_int tr) {
-  casadi_int i, j, k;
-  for (i = 0; i < ncol_y; ++i) {
-    if (tr) {
-      for (j = 0; j < ncol_x; ++j) {
-        for (k = 0; k < nrow_x; ++k) {
-          z[j + i * ncol_x] += x[k + j * nrow_x] * y[k + i * nrow_x];
-        }
-      }
-    } else {
-      casadi_real* restrict sum = z + i * nrow_x;
-      const casadi_real* restrict f = y + i * ncol_x;
-      for (k = 0; k + 4 <= ncol_x; k += 4) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real* restrict b = a + nrow_x;
-        const casadi_real* restrict c = b + nrow_x;
-        const casadi_real* restrict d = c + nrow_x;
-        const casadi_real f0 = f[k], f1 = f[k + 1], f2 = f[k + 2], f3 = f[k + 3];
-        for (j = 0; j < nrow_x; ++j) {
-          sum[j] = (((sum[j] + a[j] * f0) + b[j] * f1) + c[j] * f2) + d[j] * f3;
-        }
-      }
-      for (; k < ncol_x; ++k) {
-        const casadi_real* restrict a = x + k * nrow_x;
-        const casadi_real f0 = f[k];
-        for (j = 0; j < nrow_x; ++j) sum[j] += a[j] * f0;
-      }
-    }
-  }
-}
-"""
-
-
-def _with_column_order(source: str) -> str:
-    begin = source.find("void casadi_mtimes_dense(")
-    if begin < 0:
-        return source
-    end = source.index("\n}\n", begin) + 3
-    return source[:begin] + _PRODUCT + source[end:]

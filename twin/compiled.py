@@ -21,15 +21,15 @@ from packtwin.twin.implicit import (
 )
 from packtwin.twin.input_polynomial import input_rows
 from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED
 from packtwin.twin.memory_layout import COUNTS
 from packtwin.twin.model import Model
 from packtwin.twin.outcome import Outcome
 from packtwin.twin.refusal import refusal_message, start_message
-from packtwin.twin.step_library import StepLibrary
+from packtwin.twin.step_library import StepLibrary, checked_vector
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface
-from packtwin.twin.vector_c import EXPORTED
 
 __all__ = ["CompiledStepMap", "compile_step_map", "integrate_implicitly"]
 
@@ -88,7 +88,7 @@ class CompiledStepMap:
     input_order = 1
 
     def __init__(self, *, source: ImplicitSource, library: Path) -> None:
-        self.source = source
+        self.source, self._path = source, library
         self._library = StepLibrary(library, source.model.name)
 
     @property
@@ -105,6 +105,10 @@ class CompiledStepMap:
     def n_memory(self) -> int:
         """Length of the memory."""
         return self.source.n_memory
+
+    def library(self) -> Path:
+        """Return the shared library."""
+        return self._path
 
     @cached_property
     def feedthrough(self) -> frozenset[tuple[str, str]]:
@@ -212,7 +216,8 @@ class CompiledStepMap:
         n = len(times_s) - 1
         n_y = len(self.interface.outputs)
         new, y = self._copy(memory), np.zeros((n, n_y))
-        times_s, u, p = _vector(times_s), self._inputs(u, n), self._parameters(p)
+        times_s = np.ascontiguousarray(times_s, dtype=np.float64)
+        u, p = self._inputs(u, n), self._parameters(p)
         du = None if slopes is None else self._inputs(slopes, n)
         end, event, done = ctypes.c_double(), ctypes.c_int(-1), ctypes.c_int(0)
         status = self._library.call(
@@ -286,15 +291,4 @@ class CompiledStepMap:
         return self._checked(p, "parameters", (len(self.interface.parameters),))
 
     def _checked(self, values: Vector, label: str, shape: tuple[int, ...]) -> Vector:
-        vector = _vector(values)
-        if vector.shape != shape:
-            msg = (
-                f"The {label} of `{self.name}` have shape {vector.shape}, expected "
-                f"{shape}; give them in the order of its interface."
-            )
-            raise InterfaceError(msg)
-        return vector
-
-
-def _vector(values: Vector) -> Vector:
-    return np.ascontiguousarray(values, dtype=np.float64)
+        return checked_vector(values, label, self.name, shape)

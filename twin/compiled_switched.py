@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cached_property
+from pathlib import Path
 from typing import TypeAlias, final
 
 import numpy as np
@@ -14,7 +15,7 @@ from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.feedthrough import feedthrough_of
 from packtwin.twin.library_cache import cached_library
 from packtwin.twin.refusal import refusal_message
-from packtwin.twin.step_library import StepLibrary
+from packtwin.twin.step_library import StepLibrary, checked_vector
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.switched import Switched
 from packtwin.twin.variable import Interface
@@ -49,8 +50,8 @@ class CompiledSwitched:
         """
         self.switched = switched
         text = switched.c_code(with_explain=True).source
-        library = cached_library(switched.name, text, compiler)
-        self._library = StepLibrary(library, switched.name, _FUNCTIONS)
+        self._path = cached_library(switched.name, text, compiler)
+        self._library = StepLibrary(self._path, switched.name, _FUNCTIONS)
 
     @property
     def name(self) -> str:
@@ -71,6 +72,10 @@ class CompiledSwitched:
     def n_memory(self) -> int:
         """Length of the memory."""
         return self.switched.n_memory
+
+    def library(self) -> Path:
+        """Return the shared library."""
+        return self._path
 
     @cached_property
     def feedthrough(self) -> frozenset[tuple[str, str]]:
@@ -121,9 +126,17 @@ class CompiledSwitched:
         return exact
 
     def refusal(
-        self, memory: Vector, t: float, h: float, u: Vector, p: Vector
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
     ) -> StepError:
         """Return the error to raise for a refused step, given what was refused."""
+        del slope  # its inputs are constants
         exact = self.switched.exact.model
         n_state = len(exact.states) + len(exact.algebraic_states)
         why, end = np.zeros(max(1, 2 * n_state)), ctypes.c_double(t)
@@ -167,22 +180,11 @@ class CompiledSwitched:
         return np.full(len(self.interface.outputs), np.nan)
 
     def _memory(self, memory: Vector) -> Vector:
-        return _vector(memory, "memory", self.name, self.n_memory).copy()
+        return checked_vector(memory, "memory", self.name, (self.n_memory,)).copy()
 
     def _checked(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         n_u, n_p = len(self.interface.inputs), len(self.interface.parameters)
         return (
-            _vector(u, "inputs", self.name, n_u),
-            _vector(p, "parameters", self.name, n_p),
+            checked_vector(u, "inputs", self.name, (n_u,)),
+            checked_vector(p, "parameters", self.name, (n_p,)),
         )
-
-
-def _vector(values: Vector, label: str, name: str, n: int) -> Vector:
-    vector = np.ascontiguousarray(values, dtype=np.float64)
-    if vector.shape != (n,):
-        msg = (
-            f"The {label} of `{name}` have shape {vector.shape}, expected ({n},); give "
-            "them in the order of its interface."
-        )
-        raise InterfaceError(msg)
-    return vector

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.compiled import CompiledStepMap
-from packtwin.twin.compiled_switched import CompiledSwitched
 from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.input_polynomial import shifted
+from packtwin.twin.native_map import map_step
+from packtwin.twin.native_step import NativeStep
 from packtwin.twin.sensitivities import StepSensitivities
 from packtwin.twin.step_map import StepMap, StepStatus
-from packtwin.twin.step_on_rows import advance_on_rows
+from packtwin.twin.step_report import StepReport
 from packtwin.twin.step_slopes import StepSlopes
 from packtwin.twin.step_tangents import StepMapSensitivities, StepTangents
+from packtwin.twin.steppable import RunnableMap
 from packtwin.twin.variable import Interface
 
 __all__ = [
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
-StepMapState: TypeAlias = tuple[Vector, Vector, Vector, tuple[float, float, bool]]
+StepMapState: TypeAlias = tuple[Vector, Vector, Vector, Vector]
 
 TICKS_PER_SECOND = 1_000_000_000
 
@@ -73,21 +75,6 @@ class Capabilities:
     has_output_derivatives: bool = False
     can_differentiate: bool = False
     has_events: bool = False
-
-
-@final
-@dataclass(slots=True, kw_only=True)  # one a step: freezing it would double its cost
-class StepReport:
-    """The result of one step: outputs at `end_tick`, and how it ended.
-
-    With status `EVENT` the step ended at an event, at `end_tick` after its start; the
-    outputs are those just before the event.
-    """
-
-    outputs: Vector
-    end_tick: int
-    status: StepStatus = StepStatus.OK
-    message: str = ""
 
 
 @runtime_checkable
@@ -151,7 +138,7 @@ class Component(Protocol):
 
 @final
 class StepMapComponent:
-    """A step map run in Python.
+    """A step map as a component.
 
     Through CasADi it is the readable reference of its FMU; compiled it runs in C, and
     goes on through the model's events.
@@ -159,7 +146,7 @@ class StepMapComponent:
 
     def __init__(
         self,
-        step_map: StepMap | CompiledStepMap | CompiledSwitched,
+        step_map: RunnableMap,
         *,
         name: str | None = None,
         parameters: dict[str, float] | None = None,
@@ -172,15 +159,16 @@ class StepMapComponent:
             parameters: Parameter values other than their start values.
         """
         self._step_map = step_map
+        self._symbolic = step_map if isinstance(step_map, StepMap) else None
         self._name = name or step_map.name
         self._interface = step_map.interface.with_starts(parameters or {})
         self._p = _starts(self._interface)
         self._memory = np.zeros(step_map.n_memory)
         self._feedthrough = step_map.feedthrough
-        self._time_s = 0.0
-        self._u = np.zeros(len(self._interface.inputs))  # at the last step's start
-        self._span_s, self._is_at_start = 0.0, True
+        # Inputs at the last step's start; its end and length, s, and whether it was.
+        self._u, self._place = np.zeros(len(self._interface.inputs)), np.zeros(3)
         self._known_slopes: StepSlopes | None = None  # made when asked for
+        self._library: Path | None = None
         self._known_tangents: StepTangents | None = None
         self._order = step_map.input_order
 
@@ -190,6 +178,11 @@ class StepMapComponent:
         return self._name
 
     @property
+    def step_map(self) -> RunnableMap:
+        """What is stepped."""
+        return self._step_map
+
+    @property
     def interface(self) -> Interface:
         """Inputs, outputs and parameters."""
         return self._interface
@@ -197,7 +190,7 @@ class StepMapComponent:
     @property
     def capabilities(self) -> Capabilities:
         """It can do everything a pure function can."""
-        is_symbolic = isinstance(self._step_map, StepMap)
+        is_symbolic = self._symbolic is not None
         return Capabilities(
             can_rewind=True,
             input_order=self._order,
@@ -220,53 +213,71 @@ class StepMapComponent:
                 "finite; check its inputs and parameters."
             )
             raise StepError(msg)
-        self._time_s, self._span_s, self._u = seconds(tick), 0.0, u.copy()
-        self._is_at_start = True
+        self._u, self._place[:] = u.copy(), (seconds(tick), 0.0, 0.0)
         return y
 
     def step(self, tick: int, end_tick: int, u: Vector) -> StepReport:
         """Advance with inputs that are constant or Taylor polynomials."""
         start_s, span_s = seconds(tick), seconds(end_tick - tick)
+        if u.ndim > 1 and len(u) > self._order + 1:
+            msg = (
+                f"`{self.name}` got {len(u) - 1} time derivatives of its inputs, "
+                f"but its `input_order` is {self._order}; give it fewer."
+            )
+            raise StepError(msg, component=self.name, time_s=start_s)
         now = (self._memory, start_s, span_s, u, self._p)
-        if u.ndim == 1:
-            memory, y, status = self._step_map.advance(*now)
-        else:
-            memory, y, status = advance_on_rows(self._step_map, self._name, *now)
+        memory, y, status = self._step_map.advance(*now)
         if status is StepStatus.OK:
-            self._memory, self._time_s = memory, start_s + span_s
-            self._span_s, self._u, self._is_at_start = span_s, u.copy(), False
+            # In place: a native step holds on to these.
+            self._memory[:], self._place[:] = memory, (start_s + span_s, span_s, 1.0)
+            if u.shape != self._u.shape:
+                self._u = u.copy()
+            self._u[...] = u
             return StepReport(outputs=y, end_tick=end_tick)
-        message = "the result is not finite"
         rows = np.atleast_2d(u)
+        slope = rows[1] if len(rows) > 1 else None
         where = (self._memory, start_s, span_s, rows[0], self._p)
-        if isinstance(self._step_map, CompiledStepMap):
-            slope = rows[1] if len(rows) > 1 else None
-            message = self._step_map.refusal(*where, slope=slope).reason
-        elif isinstance(self._step_map, CompiledSwitched):
-            message = self._step_map.refusal(*where).reason
+        message = self._step_map.refusal(*where, slope=slope).reason
         return StepReport(outputs=y, end_tick=tick, status=status, message=message)
+
+    def native_step(self) -> NativeStep:
+        """Return the step in C, compiled unless it is in the cache.
+
+        Raises:
+            CompilerError: No C compiler, or it failed.
+        """
+        if self._library is None:
+            self._library = self._step_map.library()
+        rows = np.zeros(len(self._interface.inputs) * (self._order + 1))
+        self._u = rows[: len(self._interface.inputs)]
+        return map_step(
+            (self._library, self._step_map.name),
+            (self._memory, rows, self._p, self._place),
+            len(self._u),
+            lambda _, tick, end_tick, u: self.step(tick, end_tick, u),
+        )
 
     def output_derivatives(self) -> Vector:
         """Return dy/dt: how the outputs of a step change with its length, at zero."""
         u = self._rows_now()
-        return self._slopes().by_time(self._memory, self._time_s, u, self._p)
+        return self._slopes().by_time(self._memory, float(self._place[0]), u, self._p)
 
     def directional_derivative(self, du: Vector) -> Vector:
         """Return the derivative of the start's or of the present outputs along `du`."""
         u, slopes = self._rows_now(), self._slopes()
-        if self._is_at_start:
+        if not self._place[2]:
             return slopes.of_start(u[0], self._p, du)
-        return slopes.by_inputs(self._memory, self._time_s, u, self._p, du)
+        return slopes.by_inputs(self._memory, float(self._place[0]), u, self._p, du)
 
     def _rows_now(self) -> Vector:
-        return shifted(np.atleast_2d(self._u), self._span_s)
+        return shifted(np.atleast_2d(self._u), float(self._place[1]))
 
     def _slopes(self) -> StepSlopes:
-        if not isinstance(self._step_map, StepMap):
+        if self._symbolic is None:
             msg = f"`{self.name}` is compiled and has no derivatives; ask none of it."
             raise InterfaceError(msg)
         if self._known_slopes is None:
-            self._known_slopes = StepSlopes(self._step_map)
+            self._known_slopes = StepSlopes(self._symbolic)
         return self._known_slopes
 
     def adjust(self, parameters: Mapping[str, float]) -> None:
@@ -275,21 +286,30 @@ class StepMapComponent:
 
     def sensitivities(self) -> StepSensitivities | None:
         """Return the exact derivatives of its steps, which compiled ones lack."""
-        if not isinstance(self._step_map, StepMap):
+        if self._symbolic is None:
             return None
         if self._known_tangents is None:
-            self._known_tangents = StepTangents(self._step_map)
+            self._known_tangents = StepTangents(self._symbolic)
         return StepMapSensitivities(self._known_tangents, self._p)
 
     def save(self) -> StepMapState:
-        """Return a copy of the memory, the inputs, the parameters and the time."""
-        place = (self._time_s, self._span_s, self._is_at_start)
-        return self._memory.copy(), self._u.copy(), self._p, place
+        """Return a copy of the memory, the inputs, the parameters and the place."""
+        return self._memory.copy(), self._u.copy(), self._p, self._place.copy()
 
     def restore(self, state: StepMapState) -> None:
-        """Go back to a saved state."""
-        memory, u, self._p, (self._time_s, self._span_s, self._is_at_start) = state
-        self._memory, self._u = memory.copy(), u.copy()
+        """Go back to a saved state.
+
+        Raises:
+            InterfaceError: Another step map saved it.
+        """
+        memory, u, self._p, place = state
+        if memory.shape != self._memory.shape:  # C would trust it
+            msg = (
+                f"A state of {memory.size} values cannot be one of `{self.name}`, "
+                f"with {self._memory.size}; take the step map that it was saved with."
+            )
+            raise InterfaceError(msg)
+        self._memory, self._u, self._place = memory.copy(), u.copy(), place.copy()
 
     def close(self) -> None:
         """Nothing to free."""

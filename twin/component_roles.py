@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "EventComponent",
     "SensitiveComponent",
     "SmoothComponent",
+    "TellingComponent",
 ]
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -58,6 +59,15 @@ class EventComponent(Component, Protocol):
         Called where the last step ended, after it reported an event there or because
         an input jumped there; with unchanged inputs a second call changes nothing.
         """
+        ...
+
+
+@runtime_checkable
+class TellingComponent(Component, Protocol):
+    """A component that tells of events that it handles inside its steps."""
+
+    def tell_events(self, tell: Callable[[int], None]) -> bool:
+        """From now on call `tell` with the tick of each; whether there can be any."""
         ...
 
 

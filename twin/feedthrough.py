@@ -20,6 +20,7 @@ __all__ = [
     "dependencies_of_model",
     "dependencies_of_start",
     "dependencies_of_states",
+    "dependencies_of_step",
     "dependencies_through",
     "feedthrough_of",
 ]
@@ -58,6 +59,14 @@ def dependencies_of_start(initialize: ca.Function) -> Dependencies:
     """Return the dependencies of a step map's `initialize`."""
     on_inputs, on_parameters = (
         _rows(_pattern(initialize.jac_sparsity(1, k))) for k in range(2)
+    )
+    return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
+
+
+def dependencies_of_step(step: ca.Function) -> Dependencies:
+    """Return the dependencies through a step map's `step`."""
+    on_inputs, on_parameters = (
+        _rows(_pattern(step.jac_sparsity(1, k))) for k in (3, 4)
     )
     return Dependencies(on_inputs=on_inputs, on_parameters=on_parameters)
 

@@ -17,13 +17,14 @@ import casadi as ca
 from packtwin.twin.c_code import CCode
 from packtwin.twin.expand import expand
 from packtwin.twin.feedthrough import Dependencies, dependencies_of_model
+from packtwin.twin.linkage import STATIC
 from packtwin.twin.lookup import Lookup
 from packtwin.twin.memory_layout import MemoryLayout, memory_layout
 from packtwin.twin.model import Model
 from packtwin.twin.scalar_tape import record_tape
 from packtwin.twin.sparse_lu import eliminate
 from packtwin.twin.variable import Interface, Variable
-from packtwin.twin.vector_c import STATIC, preamble_to_c, program_to_c
+from packtwin.twin.vector_c import preamble_to_c, program_to_c
 from packtwin.twin.vector_program import Program, vectorise, vectorise_sorted
 
 __all__ = [
@@ -72,7 +73,9 @@ class ImplicitSource:
     def remark(self) -> str:
         """How steps of the C meet the model's events."""
         names = ", ".join(f"`{event.name}`" for event in self.model.events)
-        return f"Steps go on through the events {names}." if names else ""
+        if not names:
+            return ""
+        return f"Steps go on through the events {names}, except in event mode."
 
     def dependencies(self) -> Dependencies:
         """Return what each output depends on at once."""
@@ -98,6 +101,7 @@ class ImplicitSource:
             source=(STATIC if is_static else "") + self.source,
             n_memory=self.n_memory,
             input_order=1,
+            has_events=bool(self.model.events),
         )
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, final, runtime_checkable
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packtwin.twin.component import Component, StepReport
+from packtwin.twin.step_report import StepReport
 
-__all__ = ["NATIVE_SIGNATURE", "NativeComponent", "NativeStep", "python_step"]
+__all__ = ["NATIVE_SIGNATURE", "NativeStep", "Resume"]
 
 Vector: TypeAlias = NDArray[np.float64]
 Resume: TypeAlias = Callable[[int, int, int, Vector], StepReport]
@@ -51,46 +51,3 @@ class NativeStep:
     self: int
     resume: Resume
     kept: tuple[Any, ...] = ()
-
-
-@runtime_checkable
-class NativeComponent(Component, Protocol):
-    """A component that can be stepped without Python."""
-
-    def native_step(self) -> NativeStep | None:
-        """Return its step in C, once it is initialized; None if it has none.
-
-        It holds until the next `initialize`, `restore` or `close`.
-        """
-        ...
-
-
-def python_step(component: Component) -> NativeStep:
-    """Return a component's Python step behind the C signature."""
-    n_u, n_y = len(component.interface.inputs), len(component.interface.outputs)
-    state: dict[str, Any] = {}
-
-    def call(_self: Any, tick: int, end_tick: int, u: Any, y: Any) -> int:
-        inputs = np.ctypeslib.as_array(u, (n_u,)).copy() if n_u else np.zeros(0)
-        try:
-            report = component.step(tick, end_tick, inputs)
-        except BaseException as error:  # must not cross C; raised by `resume`
-            state["error"] = error
-            return 1
-        if report.status or report.end_tick != end_tick:
-            state["report"] = report
-            return 1
-        if n_y:
-            ctypes.memmove(y, report.outputs.ctypes.data, 8 * n_y)
-        return 0
-
-    def resume(_status: int, _tick: int, _end_tick: int, _u: Vector) -> StepReport:
-        error = state.pop("error", None)
-        if error is not None:
-            raise error
-        report: StepReport = state.pop("report")
-        return report
-
-    callback = NATIVE_SIGNATURE(call)
-    address = ctypes.cast(callback, ctypes.c_void_p).value or 0
-    return NativeStep(function=address, self=0, resume=resume, kept=(callback,))

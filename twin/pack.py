@@ -25,7 +25,13 @@ from packtwin.twin.pack_current import Root, find_current
 from packtwin.twin.pack_interface import SEARCH_MEMORY, PackLayout, pack_interface
 from packtwin.twin.pack_limit import CurrentLimit, find_limit
 from packtwin.twin.pack_power_limit import power_limits
-from packtwin.twin.pack_string import CELLS, PackString, cell_inputs, cell_parameters
+from packtwin.twin.pack_string import (
+    CELLS,
+    PackString,
+    StringFunctions,
+    cell_inputs,
+    cell_parameters,
+)
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
@@ -80,33 +86,37 @@ def pack_step_map(
     )
     U = {k: u[i] for i, k in enumerate(interface.input_names)}
     P = {k: p[i] for i, k in enumerate(interface.parameter_names)}
-    parts = [x[i * n : (i + 1) * n] for i in range(3)]
+    cells = ca.reshape(x[: 3 * n], n, 3)
     M = {v.name: x[3 * n + i] for i, v in enumerate(SEARCH_MEMORY)}
     factors = cell_parameters(P)
 
-    string = PackString.at(spec, parts, factors, P, h)
+    functions = StringFunctions.of(spec)
+    string = PackString.at(spec, functions, (cells, factors), P, h)
     root = find_current(
         string, U, P, _limits(string, spec, P, M), (M["last_current_A"], M["slope_Ohm"])
     )
-    cell_u = cell_inputs(root.cell_A, U, P)
-    stepped = [
-        cell.step(parts[i], t, h, cell_u[i], factors[i]) for i in range(len(CELLS))
-    ]
+    stepped = string.step(cell_inputs(root.cell_A, U, P))
     usual = pack_interface(spec, layout)
     held = power_limits(spec, horizons) if horizons else None
 
-    def said(parts: Sequence[Symbol], root: Root) -> list[Symbol]:
+    def said(cells: tuple[Symbol, Symbol], root: Root) -> list[Symbol]:
         """Return memory and outputs, after a step or at the start."""
-        new = ca.vertcat(*[x for x, _ in parts], _searched(root))
-        y = _collect(spec, usual, cell, [y for _, y in parts], U, P, root)
+        new = ca.vertcat(ca.vec(cells[0]), _searched(root))
+        y = _collect(spec, usual, cell, cells[1], U, P, root)
         return [new, y if held is None else ca.vertcat(y, *held(new, u, p))]
 
     step = ca.Function(f"{name}_step", [x, t, h, u, p], said(stepped, root))
 
-    rest = cell_inputs(ca.MX(0), U, P)[0]
-    started = [cell.initialize(rest, factors[i]) for i in range(len(CELLS))]
+    rest = cell_inputs(ca.MX(0), U, P)[:, 0]
+    started = [
+        ca.horzcat(*part)
+        for part in zip(
+            *(cell.initialize(rest, factors[:, i]) for i in range(len(CELLS))),
+            strict=True,
+        )
+    ]
     string = PackString.at(
-        spec, [s[0] for s in started], factors, P, ca.MX(FIRST_STEP_S)
+        spec, functions, (started[0], factors), P, ca.MX(FIRST_STEP_S)
     )
     starts = {v.name: ca.MX(v.start) for v in SEARCH_MEMORY}
     discharge, charge = _limits(string, spec, P, starts)
@@ -117,7 +127,9 @@ def pack_step_map(
         discharge=discharge,
         charge=charge,
     )
-    initialize = ca.Function(f"{name}_initialize", [u, p], said(started, idle))
+    initialize = ca.Function(
+        f"{name}_initialize", [u, p], said((started[0], started[1]), idle)
+    )
     return StepMap(
         name=name,
         interface=interface,
@@ -174,19 +186,19 @@ def _collect(
     spec: SurrogateSpec,
     interface: Interface,
     cell: StepMap,
-    y: list[Symbol],
+    y: Symbol,
     U: dict[str, Symbol],
     P: dict[str, Symbol],
     root: Root,
 ) -> Symbol:
-    """Gather the pack's outputs from its three cells."""
+    """Gather the pack's outputs from its three cells', which are the columns of `y`."""
     c = spec.constants
     names = cell.interface.output_names
     series, parallel = P["n_series"], P["n_parallel"]
     weights = (series - 2.0, 1.0, 1.0)
 
     def each(name: str) -> list[Symbol]:
-        return [y[i][names.index(name)] for i in range(3)]
+        return ca.horzsplit(y[names.index(name), :])
 
     def total(name: str) -> Symbol:
         return sum(w * v for w, v in zip(weights, each(name), strict=True))

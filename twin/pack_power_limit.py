@@ -24,7 +24,13 @@ from packtwin.twin.pack_interface import (
     pack_interface,
 )
 from packtwin.twin.pack_limit import CurrentLimit
-from packtwin.twin.pack_string import CELLS, PackString, cell_inputs, cell_parameters
+from packtwin.twin.pack_string import (
+    CELLS,
+    PackString,
+    StringFunctions,
+    cell_inputs,
+    cell_parameters,
+)
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate_model import LONGEST_STEP_S, cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
@@ -102,10 +108,11 @@ def _held_step(
     p = ca.MX.sym("p", len(interface.parameters))
     U = {k: u[i] for i, k in enumerate(interface.input_names)}
     P = {k: p[i] for i, k in enumerate(interface.parameter_names)}
-    parts = [state[i * n : (i + 1) * n] for i in range(len(CELLS))]
+    memory = ca.reshape(state[: len(CELLS) * n], n, len(CELLS))
     last, slope_Ohm, worst_V = (state[len(CELLS) * n + k] for k in range(3))
-    factors = cell_parameters(P)
-    string = PackString.at(spec, parts, factors, P, h)
+    functions = StringFunctions.of(spec)
+    cells = (memory, cell_parameters(P))
+    string = PackString.at(spec, functions, cells, P, h)
     anything = CurrentLimit(
         cell_A=ca.MX(_ANY_A), mean_V=ca.MX(0.0), slope_Ohm=ca.MX(0.0)
     )
@@ -114,20 +121,17 @@ def _held_step(
         "power_request_W": sign * power_W * P["n_series"] * P["n_parallel"],
     }
     root = find_current(string, request, P, (anything, anything), (last, slope_Ohm))
-    steps = [
-        cell.step(part, 0.0, h, inputs, factor)
-        for part, inputs, factor in zip(
-            parts, cell_inputs(root.cell_A, U, P), factors, strict=True
-        )
-    ]
+    after, y = string.step(cell_inputs(root.cell_A, U, P))
     names = cell.interface.output_names
     capacity_Ah = spec.constants.nominal_capacity_Ah
     is_charge = sign < 0.0
     rate = ca.if_else(is_charge, P["charge_rate_maximum"], P["discharge_rate_maximum"])
     margins = [(rate * capacity_Ah - sign * root.cell_A) * START_SLOPE_OHM]
-    for _, y in steps:
-        voltage_V = y[names.index("voltage_V")]
-        plating_V = y[names.index("plating_potential_V")]
+    voltages_V = y[names.index("voltage_V"), :]
+    platings_V = y[names.index("plating_potential_V"), :]
+    for voltage_V, plating_V in zip(
+        ca.horzsplit(voltages_V), ca.horzsplit(platings_V), strict=True
+    ):
         room_V = ca.if_else(
             is_charge,
             P["cell_voltage_maximum_V"] - voltage_V,
@@ -138,16 +142,14 @@ def _held_step(
     for margin in margins:
         worst_V = ca.if_else(margin <= worst_V, margin, worst_V)
     weights = ca.vertcat(P["n_series"] - 2.0, 1.0, 1.0)
-    at = names.index("voltage_V")
-    total_V = ca.dot(weights, ca.vertcat(*[y[at] for _, y in steps]))
+    total_V = ca.dot(weights, voltages_V.T)
     string_V = total_V / P["n_series"] - string.wire_Ohm * root.cell_A
     unmet_W = ca.fabs(string_V * root.cell_A - sign * power_W)
     worst_V = ca.if_else(unmet_W <= _UNMET_SHARE * power_W, worst_V, -1.0)
-    cells = ca.vertcat(*[x for x, _ in steps])
     return ca.Function(
         "held_step",
         [state, h, sign, power_W, u, p],
-        [ca.vertcat(cells, root.cell_A, root.slope_Ohm, worst_V)],
+        [ca.vertcat(ca.vec(after), root.cell_A, root.slope_Ohm, worst_V)],
     )
 
 

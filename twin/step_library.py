@@ -11,7 +11,9 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StepLibrary"]
+from packtwin.twin.errors import InterfaceError
+
+__all__ = ["StepLibrary", "checked_vector"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -70,3 +72,27 @@ def _argument(value: Any) -> Any:
     if isinstance(value, (ctypes.c_double, ctypes.c_int)):
         return ctypes.byref(value)
     return value
+
+
+def checked_vector(
+    values: Vector, label: str, name: str, shape: tuple[int, ...]
+) -> Vector:
+    """Return values as C takes them.
+
+    Args:
+        values: What is given.
+        label: What they are, for the error.
+        name: Whose they are.
+        shape: The one they must have.
+
+    Raises:
+        InterfaceError: They have another.
+    """
+    vector = np.ascontiguousarray(values, dtype=np.float64)
+    if vector.shape != shape:
+        msg = (
+            f"The {label} of `{name}` have shape {vector.shape}, expected {shape}; "
+            "give them in the order of its interface."
+        )
+        raise InterfaceError(msg)
+    return vector

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias, final
 
 import casadi as ca
@@ -20,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.twin.c_code import CCode, generate_c
-from packtwin.twin.errors import InterfaceError
+from packtwin.twin.errors import InterfaceError, StepError
 from packtwin.twin.feedthrough import (
     Dependencies,
     dependencies_of_start,
     feedthrough_of,
 )
+from packtwin.twin.function_call import FunctionCall
 from packtwin.twin.input_polynomial import input_rows
+from packtwin.twin.library_cache import cached_library
+from packtwin.twin.linkage import EXPORTED
 from packtwin.twin.model import Model
 from packtwin.twin.substeps import take_substeps
 from packtwin.twin.variable import Interface, Variable
@@ -42,6 +46,7 @@ class StepStatus(IntEnum):
     OK = 0
     REFUSED = 1  # nothing was changed: the step was not possible
     EVENT = 2  # an event ended the step early
+    ENDED = 3  # it asks to end the run; nothing more can be stepped
 
 
 @final
@@ -73,9 +78,14 @@ class StepMap:
     substep_s: float = math.inf
     input_order: int = 0
     equations: Model | None = None
+    _call: FunctionCall = field(init=False, repr=False, compare=False)
+    _compiled: list[Path] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         """Check that the functions have the sizes that the variables promise."""
+        object.__setattr__(self, "_call", FunctionCall(self.step))
         n_m, n_u = len(self.memory), len(self.interface.inputs)
         n_p, n_y = len(self.interface.parameters), len(self.interface.outputs)
         wanted = {
@@ -146,10 +156,21 @@ class StepMap:
             also=also,
         )
 
+    def library(self) -> Path:
+        """Return it compiled, from the cache if it is there.
+
+        Raises:
+            CompilerError: No C compiler, or it failed.
+        """
+        if not (self._compiled and self._compiled[0].exists()):
+            text = EXPORTED + self.c_code().source
+            self._compiled[:] = [cached_library(self.name, text)]
+        return self._compiled[0]
+
     def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
         """Return the memory and the outputs at the start time."""
-        memory, y = self.initialize(u, p)
-        return _flat(memory), _flat(y)
+        memory, y = FunctionCall(self.initialize)(u, p)
+        return memory, y
 
     def substep_count(self, h: float) -> int:
         """Return the number of equal substeps that make up a step of length `h`."""
@@ -185,13 +206,23 @@ class StepMap:
         )
         return now, y, StepStatus.OK if is_done else StepStatus.REFUSED
 
+    def refusal(
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
+    ) -> StepError:
+        """Return the error to raise for a refused step, given what was refused."""
+        del memory, h, u, p, slope
+        reason = "the result is not finite"
+        return StepError(reason, component=self.name, time_s=t, reason=reason)
+
     def _substep(
         self, p: Vector, memory: Vector, t: float, h: float, rows: Vector
     ) -> tuple[Vector, Vector, bool]:
-        now_dm, y_dm = self.step(memory, t, h, rows.reshape(-1), p)
-        now, y = _flat(now_dm), _flat(y_dm)
+        now, y = self._call(memory, t, h, rows.reshape(-1), p)
         return now, y, bool(np.isfinite(now).all() and np.isfinite(y).all())
-
-
-def _flat(value: ca.DM) -> Vector:
-    return np.asarray(value.full(), dtype=np.float64).reshape(-1)

@@ -1,15 +1,23 @@
-"""`SteppableCode`: what can be stepped in C, and hence exported as an FMU."""
+"""What can be stepped in C, and hence exported as an FMU, and what runs here."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from packtwin.twin.c_code import CCode
+from packtwin.twin.errors import StepError
 from packtwin.twin.feedthrough import Dependencies
 from packtwin.twin.model import Model
+from packtwin.twin.step_map import StepStatus
 from packtwin.twin.variable import Interface
 
-__all__ = ["SteppableCode"]
+__all__ = ["RunnableMap", "SteppableCode"]
+
+Vector: TypeAlias = NDArray[np.float64]
 
 
 @runtime_checkable
@@ -52,4 +60,61 @@ class SteppableCode(Protocol):
             is_static: Make the functions of the ABI `static` too.
             has_derivatives: Add exact derivatives where the step has them.
         """
+        ...
+
+
+@runtime_checkable
+class RunnableMap(Protocol):
+    """A step map that can be stepped here: in CasADi, or compiled."""
+
+    @property
+    def name(self) -> str:
+        """Prefix of the C functions."""
+        ...
+
+    @property
+    def interface(self) -> Interface:
+        """Inputs, outputs and parameters."""
+        ...
+
+    @property
+    def n_memory(self) -> int:
+        """Length of the memory."""
+        ...
+
+    @property
+    def input_order(self) -> int:
+        """Time derivatives of the inputs that a step takes without cutting it."""
+        ...
+
+    @property
+    def feedthrough(self) -> frozenset[tuple[str, str]]:
+        """Pairs (input, output) where the output depends at once on the input."""
+        ...
+
+    def start(self, u: Vector, p: Vector) -> tuple[Vector, Vector]:
+        """Return the memory and the outputs at the start time."""
+        ...
+
+    def advance(
+        self, memory: Vector, t: float, h: float, u: Vector, p: Vector
+    ) -> tuple[Vector, Vector, StepStatus]:
+        """Advance by `h` seconds from time `t`; see `StepMap.advance`."""
+        ...
+
+    def refusal(
+        self,
+        memory: Vector,
+        t: float,
+        h: float,
+        u: Vector,
+        p: Vector,
+        *,
+        slope: Vector | None = None,
+    ) -> StepError:
+        """Return the error to raise for a refused step, given what was refused."""
+        ...
+
+    def library(self) -> Path:
+        """Return a shared library with the functions of `c_code`."""
         ...

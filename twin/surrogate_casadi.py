@@ -1,13 +1,19 @@
-"""The hybrid cell's equations in CasADi: the back end."""
+"""The hybrid cell's equations in CasADi: the back end.
+
+A `Scalar` of the equations is a row here, one element per cell: the equations of
+several cells are evaluated at once.
+"""
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, TypeAlias, final
 
 import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.casadi_kernels import squashed
 from packtwin.twin.surrogate import CORRECTIONS
 from packtwin.twin.table import Table
 from packtwin.twin.trust import UNKNOWN_BOUND_V, UNKNOWN_DISTANCE
@@ -70,32 +76,33 @@ class CasadiOperations:
         """Return an array of learned numbers."""
         return self._weights[label]
 
-    def corrections(self, features: list[Any], excitation: list[Any]) -> Any:
-        """Return `W(features) e` as a column."""
+    def corrections(self, features: list[Any], excitation: list[Any]) -> list[Any]:
+        """Return `W(features) e`, one row per correction."""
         n = len(excitation)
         *inner, (matrix, bias) = network_layers(self._weights, "closure")
         rows = np.concatenate([np.arange(n * j, n * (j + 1)) for j in self._needed])
         flat = casadi_network(
             [*inner, (matrix[rows], bias[rows])], ca.vertcat(*features)
         )
-        table = ca.reshape(flat, n, len(self._needed))
-        values = ca.mtimes(table.T, ca.vertcat(*excitation))
-        result = ca.MX.zeros(len(CORRECTIONS))
-        result[self._needed] = values
+        given = ca.vertcat(*excitation)
+        result = [ca.MX.zeros(1, given.shape[1]) for _ in CORRECTIONS]
+        for k, j in enumerate(self._needed):
+            result[j] = ca.sum1(flat[n * k : n * (k + 1), :] * given)
         return result
 
     def bounds(self, features: list[Any]) -> tuple[Any, Any]:
         """Return the bounds of voltage and plating potential."""
-        layers = network_layers(self._weights, "bound")
+        z, w = ca.vertcat(*features), self._weights
+        layers = network_layers(w, "bound")
         if not layers:
-            return ca.MX(UNKNOWN_BOUND_V), ca.MX(UNKNOWN_BOUND_V)
-        bound_V = ca.exp(casadi_network(layers, ca.vertcat(*features)))
-        if "bound_floor" in self._weights:
-            bound_V = bound_V + ca.DM(self._weights["bound_floor"])
-        bound_V = bound_V * ca.DM(self._weights["bound_factor"])
-        return bound_V[0], bound_V[1]
+            return (UNKNOWN_BOUND_V * ca.MX.ones(1, z.shape[1]),) * 2
+        bound_V = ca.exp(casadi_network(layers, z))
+        if "bound_floor" in w:
+            bound_V = bound_V + _columns(w["bound_floor"], z)
+        bound_V = bound_V * _columns(w["bound_factor"], z)
+        return bound_V[0, :], bound_V[1, :]
 
-    def distance(self, features: list[Any]) -> Any:
+    def distance(self, features: list[Any], pace_K_per_s: Any) -> Any:
         """Return the distance from the states learned from."""
         w, z = self._weights, ca.vertcat(*features)
         distances = []
@@ -104,19 +111,27 @@ class CasadiOperations:
         if "risk_range" in w:
             risk = casadi_network(network_layers(w, "risk"), z)
             distances.append(_scaled(risk, w["risk_range"]))
+        if "pace_range" in w:
+            distances.append(_scaled(ca.fabs(pace_K_per_s), w["pace_range"]))
         if not distances:
-            return ca.MX(UNKNOWN_DISTANCE)
-        return distances[0] if len(distances) == 1 else ca.fmax(*distances)
+            return UNKNOWN_DISTANCE * ca.MX.ones(1, z.shape[1])
+        return reduce(ca.fmax, distances)
 
     def _strangeness(self, z: Any) -> Any:
         """Return the negative log-likelihood under the mixture."""
-        w = self._weights
+        w, (n, n_cell) = self._weights, z.shape
         spread = ca.mtimes(ca.DM(w["guard_matrix"]), z)
-        gap = ca.reshape(spread - ca.DM(w["guard_offset"]), z.numel(), -1)
-        likelihood = ca.DM(w["guard_constant"]) - 0.5 * ca.sum1(gap * gap).T
+        gap = ca.reshape(spread - _columns(w["guard_offset"], z), n, -1)
+        squares = ca.reshape(ca.sum1(gap * gap), -1, n_cell)
+        likelihood = ca.vertsplit(_columns(w["guard_constant"], z) - 0.5 * squares)
         # CasADi's own `logsumexp` (3.8.1) overflows for arguments that are far apart.
-        most = ca.mmax(likelihood)
-        return -most - ca.log(ca.sum1(ca.exp(likelihood - most)))
+        most = reduce(ca.fmax, likelihood)
+        return -most - ca.log(sum(ca.exp(row - most) for row in likelihood))
+
+
+def _columns(values: Array, z: Any) -> Any:
+    """Return a column once for every column of `z`."""
+    return ca.repmat(ca.DM(values), 1, z.shape[1])
 
 
 def _scaled(value: Any, ends: Array) -> Any:
@@ -125,9 +140,14 @@ def _scaled(value: Any, ends: Array) -> Any:
 
 
 def casadi_network(layers: list[tuple[Array, Array]], z: Any) -> Any:
-    """Return a network of linear layers with `z / sqrt(1 + z^2)` between them."""
+    """Return a network of linear layers with `z / sqrt(1 + z^2)` between them.
+
+    Args:
+        layers: Matrices and biases.
+        z: One column per cell.
+    """
     for k, (matrix, bias) in enumerate(layers):
         if k:
-            z = z / ca.sqrt(1.0 + z * z)
-        z = ca.mtimes(ca.DM(matrix), z) + ca.DM(bias)
+            z = squashed(z)
+        z = ca.mtimes(ca.DM(matrix), z) + _columns(bias, z)
     return z

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from packtwin.twin.cell_interface import cell_interface, cell_states
 from packtwin.twin.errors import InterfaceError
-from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
+from packtwin.twin.model import Model, model_from_expressions
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.surrogate import (
     CORRECTIONS,
@@ -28,9 +28,11 @@ from packtwin.twin.surrogate_core import (
     view_core,
 )
 from packtwin.twin.surrogate_spec import SurrogateSpec
+from packtwin.twin.variable import Variable
 
 __all__ = [
     "LONGEST_STEP_S",
+    "cell_halves",
     "cell_model",
     "cell_step_map",
 ]
@@ -56,16 +58,16 @@ def _check_weights(spec: SurrogateSpec) -> None:
 
 @final
 class _Cell:
-    """The cell's expressions, shared by its model and its step map."""
+    """The expressions of some cells, a row of each quantity with a place per cell."""
 
-    def __init__(self, spec: SurrogateSpec) -> None:
+    def __init__(self, spec: SurrogateSpec, n_cell: int = 1) -> None:
         _check_weights(spec)
         self.spec = spec
         self.ops = CasadiOperations(spec.weights)
         self.interface, self.states = cell_interface(), cell_states(spec)
-        self.x, X = names_to_symbols(self.states, "x", ca.MX)
-        self.u, self.U = names_to_symbols(self.interface.inputs, "u", ca.MX)
-        self.p, self.P = names_to_symbols(self.interface.parameters, "p", ca.MX)
+        self.x, X = _rows(self.states, "x", n_cell)
+        self.u, self.U = _rows(self.interface.inputs, "u", n_cell)
+        self.p, self.P = _rows(self.interface.parameters, "p", n_cell)
         self.core = [X[v.name] for v in self.states[:-1]]
         self.heat_J = X["heat_content_J"]
         self.temperature_K = spec.tables["temperature_K"].casadi(self.heat_J)
@@ -79,6 +81,29 @@ class _Cell:
         table = self.spec.tables["heat_content_J"]
         core = rest_core(self.spec.constants, self.P["start_soc"])
         return [*core, table.casadi(self.P["start_temperature_K"])]
+
+    def ahead(self, h: Any) -> tuple[list[Any], list[Any]]:
+        """Return the core after a step as `base + slope * scaled_A`."""
+        return core_step(
+            self.ops,
+            self.spec.constants,
+            self.spec.tables,
+            self.core,
+            temperature_K=self.temperature_K,
+            h=h,
+        )
+
+    def finished(self, base: list[Any], slope: list[Any], h: Any) -> list[Any]:
+        """Return the states and the outputs after a step."""
+        core = [b + s * self.scaled_A for b, s in zip(base, slope, strict=True)]
+        values, net_W = self.outputs(core)
+        time_s = heating_time(
+            self.ops, self.spec.constants, conductance_W_per_K=self.conductance, h=h
+        )
+        heat_J = self.heat_J + time_s * net_W
+        mean_W = net_W * ca.if_else(h > 0.0, time_s / ca.if_else(h > 0.0, h, 1.0), 1.0)
+        y = self.completed(values, mean_W, heat_J)
+        return list(ca.cse([ca.densify(ca.vertcat(*core, heat_J)), ca.densify(y)]))
 
     def outputs(
         self, core: list[Any], to_coolant_W: Any | None = None
@@ -125,7 +150,9 @@ class _Cell:
             "stoichiometry_positive_mean": view.y,
             "voltage_bound_V": out.voltage_bound_V,
             "plating_bound_V": out.plating_bound_V,
-            "domain_distance": out.domain_distance,
+            "domain_distance": self.ops.distance(
+                out.features, net_W / c.heat_capacity_J_per_K
+            ),
         }, net_W
 
     def completed(self, values: dict[str, Any], net_W: Any, heat_J: Any) -> Any:
@@ -186,24 +213,8 @@ def cell_step_map(spec: SurrogateSpec, *, substep_s: float = LONGEST_STEP_S) -> 
         InterfaceError: The weights do not fit the equations.
     """
     cell, h = _Cell(spec), ca.MX.sym("h")
-    base, slope = core_step(
-        cell.ops,
-        spec.constants,
-        spec.tables,
-        cell.core,
-        temperature_K=cell.temperature_K,
-        h=h,
-    )
-    core = [b + s * cell.scaled_A for b, s in zip(base, slope, strict=True)]
-    values, net_W = cell.outputs(core)
-    time_s = heating_time(
-        cell.ops, spec.constants, conductance_W_per_K=cell.conductance, h=h
-    )
-    heat_J = cell.heat_J + time_s * net_W
-    mean_W = net_W * ca.if_else(h > 0.0, time_s / ca.if_else(h > 0.0, h, 1.0), 1.0)
-    y = cell.completed(values, mean_W, heat_J)
+    step = cell.finished(*cell.ahead(h), h)
     arguments = [cell.x, ca.MX.sym("t"), h, cell.u, cell.p]
-    step = ca.cse([ca.densify(ca.vertcat(*core, heat_J)), ca.densify(y)])
 
     start = ca.vertcat(*cell.start)
     values, net_W = cell.outputs(cell.core)
@@ -224,3 +235,36 @@ def cell_step_map(spec: SurrogateSpec, *, substep_s: float = LONGEST_STEP_S) -> 
         step=ca.Function(f"{spec.name}_step", arguments, step),
         substep_s=substep_s,
     )
+
+
+def cell_halves(spec: SurrogateSpec, n_cell: int) -> tuple[ca.Function, ca.Function]:
+    """Return one step of several cells at once, in two halves.
+
+    The matrices have one column per cell; the rows are those of `cell_step_map`.
+
+    Args:
+        spec: The trained cell.
+        n_cell: Number of cells.
+
+    Returns:
+        `(memory, h) -> (base, slope)`, the core at the end of the step being `base +
+        slope * current / capacity factor`, and `(memory, base, slope, h, u, p) ->
+        (memory, y)`.
+    """
+    cell, h = _Cell(spec, n_cell), ca.MX.sym("h")
+    ahead = ca.Function(
+        "cells_ahead", [cell.x, h], [ca.vertcat(*part) for part in cell.ahead(h)]
+    )
+    base, slope = (ca.MX.sym(k, len(cell.core), n_cell) for k in ("base", "slope"))
+    finished = cell.finished(ca.vertsplit(base), ca.vertsplit(slope), h)
+    given = [cell.x, base, slope, h, cell.u, cell.p]
+    return ahead, ca.Function("cells_finished", given, finished)
+
+
+def _rows(
+    variables: tuple[Variable, ...], label: str, n_cell: int
+) -> tuple[Any, dict[str, Any]]:
+    """Return a matrix symbol and its rows by variable name."""
+    matrix = ca.MX.sym(label, len(variables), n_cell)
+    names = [v.name for v in variables]
+    return matrix, dict(zip(names, ca.vertsplit(matrix), strict=True))

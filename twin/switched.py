@@ -22,7 +22,9 @@ import casadi as ca
 from packtwin.twin.c_code import CCode
 from packtwin.twin.errors import InterfaceError
 from packtwin.twin.feedthrough import Dependencies, dependencies_through
+from packtwin.twin.guarded_model import guarded_model
 from packtwin.twin.implicit import ImplicitSource
+from packtwin.twin.linkage import VISIBLE
 from packtwin.twin.model import Model
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
@@ -222,8 +224,11 @@ class Switched:
 
     @property
     def equations(self) -> Model | None:
-        """Those of the fast part, if it has any."""
-        return self.fast.equations
+        """Those of the fast part, if it has any, and whether they are trusted."""
+        own = self.fast.equations
+        if own is None:
+            return None
+        return guarded_model(self.name, own, self.guard.distance, self.interface)
 
     def c_code(
         self,
@@ -244,7 +249,7 @@ class Switched:
             for label, f in zip(_GLUE, self._glue(), strict=True)
         ]
         folder = resources.files("packtwin.twin.c_sources")
-        linkage = "static" if is_static else _VISIBLE
+        linkage = "static" if is_static else VISIBLE
         scales = ", ".join(repr(1.0 / s) for s in self.lift.scales) or "0.0"
         text = "\n".join(
             [
@@ -282,9 +287,6 @@ class Switched:
 
     def _glue(self) -> tuple[ca.Function, ...]:
         return (self.guard.distance, self.lift.correct, self.project, self.answer)
-
-
-_VISIBLE = '__attribute__((visibility("default")))'
 
 
 def _named(function: ca.Function, name: str) -> ca.Function:

@@ -6,6 +6,7 @@ in the same order, so that the runtimes agree to rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -13,11 +14,14 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.casadi_kernels import table_piece
 from packtwin.twin.errors import InterfaceError
 
 __all__ = ["Table", "fit_table"]
 
 Array: TypeAlias = NDArray[np.float64]
+
+_BITS = 32
 
 
 @final
@@ -41,20 +45,30 @@ class Table:
         """Pieces per unit of the argument."""
         return len(self.coefficients) / (self.upper - self.lower)
 
+    def rounded(self) -> Table:
+        """Return the table in fixed point: multiples of 2^-32 of its largest value.
+
+        That takes half of the room where it is compressed. Pieces still meet exactly:
+        sums of such multiples have no rounding error. Of a rounded table it is the
+        same one.
+        """
+        largest = float(np.abs(self.coefficients[:, 0]).max())
+        if not 0.0 < largest < np.inf:
+            return self
+        unit = 2.0 ** (math.ceil(math.log2(largest)) - _BITS)
+        c = np.round(self.coefficients / unit) * unit
+        c[:-1, 1] = c[1:, 0] - c[:-1, 0] - c[:-1, 2] - c[:-1, 3]
+        return Table(lower=self.lower, upper=self.upper, coefficients=c)
+
     def casadi(self, x: Any) -> Any:
-        """Evaluate at a scalar MX expression."""
+        """Evaluate at every element of a row of MX expressions."""
         return self.casadi_with_slope(x)[0]
 
     def casadi_with_slope(self, x: Any) -> tuple[Any, Any]:
-        """Evaluate the table and its derivative at a scalar MX expression."""
-        n = len(self.coefficients)
-        s = (x - self.lower) * self.scale
-        i = ca.fmin(ca.fmax(ca.floor(s), 0), n - 1)
-        w = s - i
-        flat = ca.MX(ca.DM(self.coefficients.reshape(-1)))
-        c0, c1, c2, c3 = (flat[4 * i + k] for k in range(4))
-        slope = (c1 + w * (2.0 * c2 + w * (3.0 * c3))) * self.scale
-        return c0 + w * (c1 + w * (c2 + w * c3)), slope
+        """Evaluate the table and its derivative at every element of a row."""
+        flat = ca.DM(self.coefficients.reshape(-1))
+        value, slope = table_piece(x, self.lower, self.scale, flat)
+        return value, slope
 
     def numpy(self, x: Array) -> Array:
         """Evaluate at an array."""

@@ -23,12 +23,7 @@ from packtwin.twin.lookup_c import lookups_to_c
 from packtwin.twin.scalar_tape import LOOKUP, LOOKUP_SLOPE
 from packtwin.twin.vector_program import Group, Operand, Program
 
-__all__ = ["EXPORTED", "STATIC", "preamble_to_c", "program_to_c"]
-
-EXPORTED = '#define PT_ABI __attribute__((visibility("default")))\n'
-"""Before the preamble: the functions of the ABI are seen outside a shared library."""
-STATIC = "#define PT_ABI static\n"
-"""Before the preamble: they are seen in their translation unit only."""
+__all__ = ["preamble_to_c", "program_to_c"]
 
 _PREAMBLE = """
 #ifndef PT_ABI

@@ -1,88 +1,52 @@
-"""Raw calls of an FMI 2.0 library for the checker: any order, every status.
+"""Raw calls of an FMI library for the checker: any order, every status.
 
-Unlike `FmuInstance`, which makes only legal calls, this makes the calls it is told to.
-The name of the call in progress is kept in a file that survives a crash.
+Unlike an `AbstractInstance`, which makes only legal calls, this makes the calls it is
+told to. Functions have the names of FMI 3.0 without prefix, in both versions.
 """
 
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
+from abc import ABC, abstractmethod
 from array import array
-from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, TypeAlias, final
 
-from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger, status_name
-from packtwin.twin.errors import FmuCallError
+import numpy as np
 
-__all__ = ["BLACK_BOX_BYTES", "Calls", "Instance", "RefusedError"]
+from packtwin.fmu.checker.journal import Journal, RefusedError
+from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.signatures import COMMON_SIGNATURES, argument_types
+from packtwin.fmu.dialect import Dialect
 
-BLACK_BOX_BYTES = 64
-_CODES: Mapping[str, Any] = {
-    "H": ctypes.c_void_p,
-    "P": ctypes.c_void_p,
-    "S": ctypes.c_char_p,
-    "N": ctypes.c_size_t,
-    "I": ctypes.c_int,
-    "D": ctypes.c_double,
-}
-_ACCESS = {
-    f"fmi2{way}{kind}": "HPNP"
-    for way in ("Get", "Set")
-    for kind in ("Real", "Integer", "Boolean", "String")
-}
-_SIGNATURES: Mapping[str, str] = {
-    **_ACCESS,
-    "fmi2SetDebugLogging": "HINP",
-    "fmi2SetupExperiment": "HIDDID",
-    "fmi2GetFMUstate": "HP",
-    "fmi2SetFMUstate": "HP",
-    "fmi2FreeFMUstate": "HP",
-    "fmi2SerializedFMUstateSize": "HPP",
-    "fmi2SerializeFMUstate": "HPPN",
-    "fmi2DeSerializeFMUstate": "HPNP",
-    "fmi2GetDirectionalDerivative": "HPNPNPP",
-    "fmi2SetRealInputDerivatives": "HPNPP",
-    "fmi2GetRealOutputDerivatives": "HPNPP",
-    "fmi2DoStep": "HDDI",
-    "fmi2GetStatus": "HIP",
-    "fmi2GetRealStatus": "HIP",
-    "fmi2GetIntegerStatus": "HIP",
-    "fmi2GetBooleanStatus": "HIP",
-    "fmi2GetStringStatus": "HIP",
-    "fmi2NewDiscreteStates": "HP",
-    "fmi2CompletedIntegratorStep": "HIPP",
-    "fmi2SetTime": "HD",
-    "fmi2SetContinuousStates": "HPN",
-    "fmi2GetDerivatives": "HPN",
-    "fmi2GetEventIndicators": "HPN",
-    "fmi2GetContinuousStates": "HPN",
-    "fmi2GetNominalsOfContinuousStates": "HPN",
-}
-_N_LOG = 200
+__all__ = ["AbstractCalls", "Call", "Instance"]
+
+Call: TypeAlias = tuple[str, tuple[Any, ...]]
+
+MAX_UPDATES = 100
+ENDED, ABSENT = 98, 99
 
 
-@final
-class RefusedError(FmuCallError):
-    """A legal call did not succeed."""
-
-    def __init__(self, function: str, status: int, reason: str) -> None:
-        self.function = function
-        self.status = status
-        super().__init__(f"`{function}` returned {status_name(status)}: {reason}")
-
-
-@final
-class Calls:
-    """A loaded library and its log.
+class AbstractCalls(ABC):
+    """A loaded library and its log, in one version of FMI.
 
     Attributes:
-        log: The last messages as (instance, status, category, text).
-        categories: The categories logged under, with the first message of each.
+        dialect: The names of that version.
+        signatures: Argument types of functions that both versions do not share.
+        spellings: Functions that the version calls otherwise than FMI 3.0.
+        versions: What functions without arguments return.
+        tells_time: The function that tells the last successful time.
+        journal: What it logs, and the call in progress.
     """
+
+    dialect: ClassVar[Dialect]
+    signatures: ClassVar[Mapping[str, str]]
+    spellings: ClassVar[Mapping[str, str]] = {}
+    versions: ClassVar[Mapping[str, str]]
+    tells_time: ClassVar[str]
 
     def __init__(self, library: Path, black_box: Path) -> None:
         """Load the library, all symbols bound at once.
@@ -90,103 +54,136 @@ class Calls:
         Raises:
             OSError: It cannot be loaded.
         """
-        self.log: deque[tuple[str, int, str, str]] = deque(maxlen=_N_LOG)
-        self.categories: dict[str, str] = {}
-        with black_box.open("r+b") as file:
-            self._box = mmap.mmap(file.fileno(), BLACK_BOX_BYTES)
-        self.note("loading the library")
+        self.journal = Journal(black_box)
+        self.journal.note("loading the library")
         self._library = ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_LOCAL)
-        self.note("")
-        libc = ctypes.CDLL(None)
-        entries, categories = self.log, self.categories
-
-        def write(_e: Any, name: Any, status: int, category: Any, text: Any) -> None:
-            parts = [
-                (part or b"")[:500].decode("utf-8", "replace")
-                for part in (name, category, text)
-            ]
-            entries.append((parts[0], status, parts[1], parts[2]))
-            if len(categories) < _N_LOG:
-                categories.setdefault(parts[1], parts[2])
-
-        self.callbacks = CallbackFunctions(
-            logger=CallbackLogger(write),
-            allocate_memory=ctypes.cast(libc.calloc, ctypes.c_void_p),
-            free_memory=ctypes.cast(libc.free, ctypes.c_void_p),
-        )
+        self.journal.note("")
         self._functions: dict[str, Any] = {}
+        c_type: Any = np.ctypeslib.as_ctypes_type
+        types = self.dialect.types.values()
+        self._c_types = {kind: c_type(dtype) for dtype, kind in types}
+        self._c_types["String"] = ctypes.c_char_p
 
-    def note(self, what: str) -> None:
-        """Write what is being done where a crash does not reach it."""
-        text = what.encode()[: BLACK_BOX_BYTES - 1]
-        self._box[: len(text) + 1] = text + b"\0"
-
-    def function(self, name: str) -> Any:
-        """Return a function with its argument types, or nothing."""
-        if name not in self._functions:
-            function = getattr(self._library, name, None)
-            if function is not None and name != "fmi2FreeInstance":
-                signature = _SIGNATURES.get(name, "H")
-                function.argtypes = [_CODES[code] for code in signature]
-                function.restype = ctypes.c_int
-            elif function is not None:
-                function.argtypes, function.restype = [ctypes.c_void_p], None
-            self._functions[name] = function
-        return self._functions[name]
-
-    def text(self, name: str) -> str:
-        """Return what `fmi2GetVersion` or `fmi2GetTypesPlatform` says, if it exists."""
-        function = getattr(self._library, name, None)
-        if function is None:
-            return ""
-        function.restype, function.argtypes = ctypes.c_char_p, []
-        self.note(name)
-        return bytes(function() or b"").decode("utf-8", "replace")
-
-    def instantiate(self, name: str, kind: int, token: str, resources: str) -> int:
+    @abstractmethod
+    def instantiate(
+        self, name: str, token: str, resources: Path, *, is_exchange: bool
+    ) -> int:
         """Return the address of a new instance, or 0."""
-        function = getattr(self._library, "fmi2Instantiate", None)
-        if function is None:
+
+    @abstractmethod
+    def entry(self, tolerance: float, start_s: float) -> tuple[Call, ...]:
+        """Return the calls from a new instance to initialization mode."""
+
+    @abstractmethod
+    def step_arguments(self, made: Instance, time_s: float, size_s: float) -> Any:
+        """Return the arguments of `DoStep`."""
+
+    @abstractmethod
+    def reached(self, made: Instance) -> float | None:
+        """Return the last successful time, if the FMU tells it."""
+
+    @abstractmethod
+    def update(self, made: Instance) -> tuple[bool, bool]:
+        """Update discrete states once; whether to go on, and whether to end."""
+
+    @abstractmethod
+    def complete(self, made: Instance) -> bool:
+        """Complete an integrator step; whether an event or the end is due."""
+
+    def named(self, function: str) -> str:
+        """Return the full name of a function in this version of FMI."""
+        return self.dialect.prefix + self.spellings.get(function, function)
+
+    def function(self, function: str) -> Any:
+        """Return a function with its argument types, or nothing."""
+        if function not in self._functions:
+            found = self.symbol(function)
+            if found is not None:
+                found.argtypes = argument_types(self._signature(function))
+                found.restype = None if function == "FreeInstance" else ctypes.c_int
+            self._functions[function] = found
+        return self._functions[function]
+
+    def _signature(self, function: str) -> str:
+        is_access = function[:3] in ("Get", "Set") and function[3:] in self._c_types
+        default = "HPNPN"[: 4 + self.dialect.has_value_count] if is_access else "H"
+        default = COMMON_SIGNATURES.get(function, default)
+        return self.signatures.get(function, default)
+
+    def symbol(self, function: str) -> Any:
+        """Return a function as it is exported, or nothing."""
+        return getattr(self._library, self.named(function), None)
+
+    def text(self, function: str) -> str:
+        """Return what a function without arguments says, if it exists."""
+        found = self.symbol(function)
+        if found is None:
+            return ""
+        found.restype, found.argtypes = ctypes.c_char_p, []
+        self.journal.note(self.named(function))
+        return bytes(found() or b"").decode("utf-8", "replace")
+
+    def make(self, function: str, signature: str, *arguments: Any) -> int:
+        """Call a function that makes an instance and return its address, or 0."""
+        found = self.symbol(function)
+        if found is None:
             return 0
-        function.restype = ctypes.c_void_p
-        function.argtypes = [_CODES[code] for code in "SISSPII"]
-        self.note("fmi2Instantiate")
-        callbacks = ctypes.addressof(self.callbacks)
-        address = function(
-            name.encode(), kind, token.encode(), resources.encode(), callbacks, 0, 0
-        )
-        return int(address or 0)
+        found.restype = ctypes.c_void_p
+        found.argtypes = argument_types(signature)
+        self.journal.note(self.named(function))
+        return int(found(*arguments) or 0)
+
+    def buffer(self, kind: str, values: int | Sequence[Any]) -> Any:
+        """Return a C array of a type, empty or with values."""
+        if isinstance(values, int):
+            return (self._c_types[kind] * values)()
+        return (self._c_types[kind] * len(values))(*values)
 
     def refusal(self, status: int, function: str) -> RefusedError:
         """Return the error that a call was refused, with what the FMU logged."""
-        return RefusedError(function, status, self.reason())
-
-    def reason(self) -> str:
-        """Return the last message of a problem, or that there is none."""
-        for _, status, _, text in reversed(self.log):
-            if status != 0 and text.strip():
-                return text.strip()
-        return "it logs no reason."
+        said = self.dialect.status_name(status)
+        if status == ABSENT:
+            said = "nothing, it is not exported"
+        return RefusedError(self.named(function), said, self.journal.reason())
 
 
 @final
 class Instance:
-    """One instance; `call` returns the status, `require` insists on success."""
+    """One instance; `call` returns the status, `require` insists on success.
 
-    __slots__ = ("calls", "handle", "name")
+    Attributes:
+        has_event, is_ended, is_early: What the last step of FMI 3 answered.
+        reached_s: The time that it said it reached.
+    """
 
-    def __init__(self, calls: Calls, handle: int | None, name: str) -> None:
+    __slots__ = (
+        "calls",
+        "handle",
+        "has_event",
+        "is_early",
+        "is_ended",
+        "name",
+        "reached_s",
+    )
+
+    def __init__(self, calls: AbstractCalls, handle: int | None, name: str) -> None:
         self.calls = calls
         self.handle = handle
         self.name = name
+        self.has_event, self.is_ended, self.is_early = (
+            ctypes.c_bool(False) for _ in range(3)
+        )
+        self.reached_s = ctypes.c_double()
 
     def call(self, function: str, *arguments: Any) -> int:
-        """Call a function and return its status (5 and more: it is not exported)."""
+        """Call a function and return its status; one that is not exported fails."""
         found = self.calls.function(function)
         if found is None:
-            return 99
-        self.calls.note(function)
+            return ABSENT
+        self.calls.journal.note(self.calls.named(function))
         status = found(self.handle, *arguments)
+        if function in ("Reset", "SetFMUState"):
+            self.is_ended.value = False
         return int(status) if status is not None else 0
 
     def require(self, function: str, *arguments: Any) -> None:
@@ -199,37 +196,100 @@ class Instance:
         if status > 1:
             raise self.calls.refusal(status, function)
 
+    def step(self, time_s: float, size_s: float) -> int:
+        """Take a step; not one more after the FMU asked to end."""
+        if self.is_ended.value:
+            return ENDED
+        arguments = self.calls.step_arguments(self, time_s, size_s)
+        return self.call("DoStep", *arguments)
+
+    def settle(self) -> bool:
+        """Update discrete states until they rest; whether to end."""
+        for _ in range(MAX_UPDATES):
+            goes_on, is_end = self.calls.update(self)
+            if is_end or not goes_on:
+                return is_end
+        return False
+
     def free(self) -> None:
         """Free the instance."""
-        self.call("fmi2FreeInstance")
+        self.call("FreeInstance")
         self.handle = None
 
-    def get(self, kind: str, references: Sequence[int]) -> tuple[int, list[Any]]:
-        """Return the status and the values of variables of one type."""
+    def access(
+        self, way: str, kind: str, references: Sequence[int], values: Any
+    ) -> int:
+        """Get or set variables of one type, in a C array, and return the status."""
         n = len(references)
-        wanted = (ctypes.c_uint * n)(*references)
-        if kind == "String":
-            texts = (ctypes.c_char_p * n)()
-            status = self.call("fmi2GetString", wanted, n, texts)
-            return status, [bytes(text or b"") for text in texts]
-        values: Any = (_c_type(kind) * n)()
-        status = self.call(f"fmi2Get{kind}", wanted, n, values)
-        return status, list(values)
+        arguments = ((ctypes.c_uint * n)(*references), n, values)
+        if self.calls.dialect.has_value_count:
+            return self.call(way + kind, *arguments, len(values))
+        return self.call(way + kind, *arguments)
 
-    def set(self, kind: str, references: Sequence[int], values: Sequence[Any]) -> int:
-        """Set variables of one type and return the status."""
-        n = len(references)
-        given = (_c_type(kind) * n)(*values)
-        return self.call(f"fmi2Set{kind}", (ctypes.c_uint * n)(*references), n, given)
+    def get(self, variables: Sequence[RunVariable]) -> tuple[int, list[Any]]:
+        """Return the worst status and all elements; neighbours of a type at once."""
+        worst, values = 0, []
+        for kind, group in groupby(variables, key=lambda v: v.kind):
+            members = list(group)
+            found = self.calls.buffer(kind, sum(v.size for v in members))
+            references = [v.reference for v in members]
+            worst = max(worst, self.access("Get", kind, references, found))
+            values += (
+                [bytes(text or b"") for text in found]
+                if kind == "String"
+                else list(found)
+            )
+        return worst, values
 
-    def get_array(self, function: str, n: int) -> array[float]:
+    def set(self, variables: Sequence[RunVariable], values: Sequence[Any]) -> int:
+        """Set all elements of variables and return the worst status."""
+        worst, first = 0, 0
+        for kind, group in groupby(variables, key=lambda v: v.kind):
+            members = list(group)
+            last = first + sum(v.size for v in members)
+            given = self.calls.buffer(kind, values[first:last])
+            references = [v.reference for v in members]
+            worst = max(worst, self.access("Set", kind, references, given))
+            first = last
+        return worst
+
+    def get_vector(self, function: str, n: int) -> array[float]:
         """Return the doubles that a function of model exchange fills in."""
         values = (ctypes.c_double * n)()
         self.require(function, values, n)
         return array("d", values)
 
+    def set_states(self, values: Sequence[float]) -> int:
+        """Set the continuous states and return the status."""
+        n = len(values)
+        return self.call("SetContinuousStates", (ctypes.c_double * n)(*values), n)
 
-def _c_type(kind: str) -> Any:
-    if kind == "Real":
-        return ctypes.c_double
-    return ctypes.c_char_p if kind == "String" else ctypes.c_int
+    def differentiate(
+        self,
+        function: str,
+        unknowns: Sequence[RunVariable],
+        knowns: Sequence[RunVariable],
+        seed: Sequence[float],
+    ) -> list[float] | None:
+        """Return derivatives along or across a seed; nothing if the FMU refuses.
+
+        Args:
+            function: `GetDirectionalDerivative` or `GetAdjointDerivative`.
+            unknowns: All of them doubles, as the knowns.
+            knowns: What they are derived by.
+            seed: One number per element of the knowns (directional) or the unknowns.
+        """
+        arguments: list[Any] = []
+        for variables in (unknowns, knowns):
+            references = [v.reference for v in variables]
+            arguments += [(ctypes.c_uint * len(references))(*references)]
+            arguments += [len(references)]
+        is_adjoint = function == "GetAdjointDerivative"
+        n = sum(v.size for v in (knowns if is_adjoint else unknowns))
+        result = (ctypes.c_double * n)(*[float("nan")] * n)
+        for numbers in ((ctypes.c_double * len(seed))(*seed), result):
+            arguments.append(numbers)
+            if self.calls.dialect.has_value_count:
+                arguments.append(len(numbers))
+        status = self.call(function, *arguments)
+        return list(result) if status <= 1 else None

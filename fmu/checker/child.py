@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias, final
 
-from packtwin.fmu.checker.calls import Calls, RefusedError
+from packtwin.fmu.checker.calls_fmi2 import Fmi2Calls
+from packtwin.fmu.checker.calls_fmi3 import Fmi3Calls
 from packtwin.fmu.checker.environment import environment_now, probe_environment
+from packtwin.fmu.checker.journal import RefusedError
 from packtwin.fmu.checker.probes_calls import (
     probe_instantiate,
     probe_nan,
@@ -27,6 +30,7 @@ from packtwin.fmu.checker.probes_calls import (
     probe_variable_steps,
     probe_versions,
 )
+from packtwin.fmu.checker.probes_dependencies import probe_dependencies
 from packtwin.fmu.checker.probes_exchange import (
     probe_exchange,
     probe_exchange_dependencies,
@@ -44,7 +48,7 @@ from packtwin.fmu.checker.probes_instances import (
     probe_threads,
 )
 from packtwin.fmu.checker.probes_reference import probe_reference
-from packtwin.fmu.checker.probes_slopes import probe_dependencies, probe_derivatives
+from packtwin.fmu.checker.probes_slopes import probe_derivatives
 from packtwin.fmu.checker.probes_state import (
     probe_deserialize,
     probe_determinism,
@@ -54,6 +58,8 @@ from packtwin.fmu.checker.probes_state import (
     probe_serialize,
     probe_state,
 )
+from packtwin.fmu.checker.probes_steps import probe_answers, probe_event_mode
+from packtwin.fmu.checker.probes_update import probe_intermediate_update
 from packtwin.fmu.checker.probes_values import (
     probe_arrays,
     probe_effect,
@@ -62,7 +68,8 @@ from packtwin.fmu.checker.probes_values import (
     probe_starts,
     probe_stepping,
 )
-from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
+from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = ["PROBES", "main"]
 
@@ -75,6 +82,9 @@ PROBES: Mapping[str, Probe] = {
     "stepping": probe_stepping,
     "set and get": probe_set_and_get,
     "arrays": probe_arrays,
+    "answers": probe_answers,
+    "event mode": probe_event_mode,
+    "intermediate update": probe_intermediate_update,
     "extremes": probe_extremes,
     "effect": probe_effect,
     "determinism": probe_determinism,
@@ -108,6 +118,7 @@ PROBES: Mapping[str, Probe] = {
     "null": probe_null,
     "deserialize": probe_deserialize,
 }
+_BEAT_S = 0.2
 _ENDING = ("not-loadable", "not-instantiable")
 _NEEDS_NO_STEP = ("versions", "instantiate", "starts", "stepping", "null", "log")
 
@@ -129,15 +140,25 @@ def _run(
     write(begin="load")
     before = environment_now()
     try:
-        calls = Calls(Path(plan["library"]), black_box)
+        speech = Fmi3Calls if plan["version"] == "3" else Fmi2Calls
+        calls = speech(Path(plan["library"]), black_box)
     except OSError as error:
         message = f"It cannot be loaded: {error}."
         write(finding=asdict(Finding(rule="not-loadable", message=message)))
         write(end="load", is_last=True)
         return 0
     write(end="load")
-    variables = tuple(RunVariable(**row) for row in plan["variables"])
-    subject = Subject(calls=calls, plan=plan, variables=variables, before=before)
+    variables = tuple(
+        RunVariable(**{**row, "starts": tuple(row["starts"])})
+        for row in plan["variables"]
+    )
+    subject = Subject(
+        calls=calls,
+        plan=plan,
+        variables=variables,
+        before=before,
+        beat=_Beat(results),
+    )
     for name in names:
         write(begin=name)
         is_last = False
@@ -155,8 +176,26 @@ def _run(
         write(end=name, is_last=is_last)
         if is_last:
             break
-    calls.note("unloading the library")
+    calls.journal.note("unloading the library")
     return 0
+
+
+@final
+class _Beat:
+    """Writes now and then that the process is alive."""
+
+    __slots__ = ("_last_s", "_results")
+
+    def __init__(self, results: TextIO) -> None:
+        self._results = results
+        self._last_s = 0.0
+
+    def __call__(self) -> None:
+        """Write it, if the last time was long ago."""
+        now_s = time.monotonic()
+        if now_s - self._last_s > _BEAT_S:
+            self._last_s = now_s
+            self._results.write('{"is_alive": true}\n')
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ __all__ = [
 
 Element: TypeAlias = Any  # lxml ships no types
 
+Dimension: TypeAlias = tuple[int | None, int | None]
+
 KINDS = ("CoSimulation", "ModelExchange", "ScheduledExecution")
 REALS = ("Real", "Float64", "Float32")
 
@@ -35,8 +37,8 @@ class DescribedVariable:
             declared type says is in it too.
         own: Only what the variable itself says.
         is_clocked: Whether it is a clock or belongs to one.
-        n_start: Number of start values it has (more than 1 for an array).
-        dimensions: Number of dimensions.
+        starts: Its start values (more than 1 for an array).
+        dimensions: Lengths, each a number or the value reference of a parameter.
     """
 
     key: int | None
@@ -50,8 +52,8 @@ class DescribedVariable:
     attributes: Mapping[str, str]
     own: Mapping[str, str]
     is_clocked: bool = False
-    n_start: int = 0
-    dimensions: int = 0
+    starts: tuple[str, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
 
     @property
     def is_real(self) -> bool:
@@ -61,7 +63,7 @@ class DescribedVariable:
     @property
     def has_start(self) -> bool:
         """Whether it has a start value."""
-        return self.n_start > 0
+        return bool(self.starts)
 
     def number(self, name: str) -> float | None:
         """Return an attribute as a number; nothing if it is absent or none."""
@@ -112,6 +114,16 @@ class Description:
         """The guid or instantiation token."""
         name = "instantiationToken" if self.is_3 else "guid"
         return str(self.root.get(name, ""))
+
+    def size(self, v: DescribedVariable) -> int:
+        """Return the number of elements of a variable, at the start."""
+        known = {other.reference: other for other in self.variables}
+        size = 1
+        for length, reference in v.dimensions:
+            found = known.get(reference) if length is None else None
+            said = found.starts[0] if found and found.starts else None
+            size *= (whole(said) if length is None else length) or 0
+        return size
 
     def identifiers(self) -> tuple[str, ...]:
         """Return the model identifiers of all kinds, each once."""

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from packtwin.fmu.archive import extract
-from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.description import (
+    DescribedVariable,
+    Description,
+    finite,
+    whole,
+)
+from packtwin.fmu.checker.document import is_true
 from packtwin.fmu.checker.reference import reference_plan
-from packtwin.fmu.checker.subject import CALL_TYPES
+from packtwin.fmu.dialect import FMI2, FMI3
 from packtwin.fmu.platforms import host_folders, library_suffix
 
 __all__ = ["make_plan"]
@@ -43,7 +49,8 @@ def make_plan(
 
     return {
         "library": str(found[0]),
-        "resources": (folder / "fmu" / "resources").as_uri(),
+        "resources": str(folder / "fmu" / "resources"),
+        "version": description.version[:1],
         "folder": str(folder),
         "token": description.token,
         "kind": kind,
@@ -57,32 +64,59 @@ def make_plan(
         "tolerance": max(finite(experiment.get("tolerance", "0")) or 0.0, 0.0),
         "budget_s": budget_s,
         "variables": [
-            row for v in description.variables if (row := _row(v)) is not None
+            row
+            for v in description.variables
+            if (row := _row(description, v)) is not None
         ],
         "unknowns": [
             {"section": u.section, "key": u.key, "dependencies": u.dependencies}
             for u in description.unknowns
         ],
         "states": description.states(),
+        "intermediate": [
+            v.reference
+            for v in description.variables
+            if is_true(v.attributes.get("intermediateUpdate"))
+        ],
+        "n_indicators": _n_indicators(description),
         "references": reference_plan(read, description)
         if kind == "CoSimulation"
         else [],
     }
 
 
-def _row(v: DescribedVariable) -> dict[str, Any] | None:
-    if v.type not in CALL_TYPES or v.reference is None or v.key is None:
+def _n_indicators(description: Description) -> int:
+    """Return the number of event indicators, elements counted."""
+    if not description.is_3:
+        return whole(description.root.get("numberOfEventIndicators")) or 0
+    known = description.by_key()
+    listed = description.root.iterfind("./ModelStructure/EventIndicator")
+    keys = [whole(item.get("valueReference")) for item in listed]
+    return sum(description.size(known[key]) for key in keys if key in known)
+
+
+def _row(description: Description, v: DescribedVariable) -> dict[str, Any] | None:
+    """Return what the probes read and set; nothing for binaries and clocked ones."""
+    types = (FMI3 if description.is_3 else FMI2).types
+    kinds = {name: kind for name, (_, kind) in types.items()} | {"String": "String"}
+    size = description.size(v)
+    if v.type not in kinds or v.reference is None or v.key is None:
         return None
+    if v.is_clocked or size == 0:
+        return None
+    # One start value is that of all elements.
+    starts = v.starts * size if len(v.starts) == 1 else v.starts
     low, high, nominal = (v.number(name) for name in ("min", "max", "nominal"))
     return {
         "key": v.key,
         "name": v.name,
-        "kind": CALL_TYPES[v.type],
+        "kind": kinds[v.type],
         "reference": v.reference,
         "causality": v.causality,
         "variability": v.variability,
         "initial": v.initial,
-        "start": v.attributes.get("start"),
+        "size": size,
+        "starts": starts if len(starts) == size else (),
         "minimum": -sys.float_info.max if low is None else low,
         "maximum": sys.float_info.max if high is None else high,
         "nominal": 1.0 if not nominal or not math.isfinite(nominal) else nominal,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
 
-from packtwin.fmu.checker.calls import Instance
-from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
-from packtwin.fmu.fmi2 import status_name
+from packtwin.fmu.checker.calls import Call, Instance
+from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = [
     "probe_instantiate",
@@ -23,75 +22,78 @@ __all__ = [
     "probe_versions",
 ]
 
-Call: TypeAlias = tuple[str, tuple[Any, ...]]
-
-_SETUP: Call = ("fmi2SetupExperiment", (0, 0.0, 0.0, 0, 0.0))
-_ENTER: Call = ("fmi2EnterInitializationMode", ())
-_EXIT: Call = ("fmi2ExitInitializationMode", ())
-_TERMINATE: Call = ("fmi2Terminate", ())
+_EXIT: Call = ("ExitInitializationMode", ())
 _STATES = ("instantiated", "initialization mode", "initialized", "terminated")
+_WRONG_TOKEN = "{00000000-0000-0000-0000-00000badf00d}"
 
 
 def probe_versions(subject: Subject) -> Iterator[Finding]:
     """The library says the version of its standard."""
-    for name, want in (("fmi2GetVersion", "2.0"), ("fmi2GetTypesPlatform", "default")):
-        got = subject.calls.text(name)
+    for function, want in subject.calls.versions.items():
+        got = subject.calls.text(function)
         if got not in ("", want):
             message = f"It returned `{got}`, expected `{want}`."
+            name = subject.named(function)
             yield Finding(rule="version-string", message=message, variable=name)
 
 
 def probe_instantiate(subject: Subject) -> Iterator[Finding]:
     """The declared token is accepted, another one is not."""
-    made = subject.new()
+    made, name = subject.new(), subject.named(subject.maker)
     if made is None:
-        message = f"It returned NULL: {subject.calls.reason()}"
-        name = "fmi2Instantiate"
+        message = f"It returned NULL: {subject.calls.journal.reason()}"
         yield Finding(rule="not-instantiable", message=message, variable=name)
         return
     made.free()
-    wrong = subject.new(token="{00000000-0000-0000-0000-00000badf00d}")
+    wrong = subject.new(token=_WRONG_TOKEN)
     if wrong is not None:
         wrong.free()
-        message = "It made an instance for a guid that is not the description's."
-        name = "fmi2Instantiate"
+        message = "It made an instance for a token that is not the description's."
         yield Finding(rule="token-unchecked", message=message, variable=name)
 
 
 def probe_null(subject: Subject) -> Iterator[Finding]:
     """Calls without an instance return an error; freeing nothing does nothing."""
-    subject.calls.note("fmi2FreeInstance(NULL)")
-    Instance(subject.calls, None, "").call("fmi2FreeInstance")
     nothing = Instance(subject.calls, None, "")
-    calls: list[Call] = [_SETUP, _ENTER, _EXIT, ("fmi2Reset", ())]
+    nothing.call("FreeInstance")
+    calls = [*subject.calls.entry(0.0, 0.0), _EXIT, ("Reset", ())]
     if not subject.is_exchange:
-        calls.append(("fmi2DoStep", (0.0, 1.0, 1)))
-    for name, arguments in calls:
-        status = nothing.call(name, *arguments)
+        calls.append(_step(subject, nothing))
+    for function, arguments in calls:
+        status = nothing.call(function, *arguments)
         if status <= 1:
-            message = f"Without an instance it returned {status_name(status)}."
+            message = f"Without an instance it returned {subject.said(status)}."
+            name = subject.named(function)
             yield Finding(rule="illegal-call-accepted", message=message, variable=name)
+
+
+def _step(subject: Subject, made: Instance) -> Call:
+    size_s = subject.step_s or 1.0
+    return "DoStep", subject.calls.step_arguments(made, subject.start_s, size_s)
 
 
 def probe_order(subject: Subject) -> Iterator[Finding]:
     """Calls that the state machine forbids return an error."""
-    step: Call = ("fmi2DoStep", (subject.start_s, subject.step_s or 1.0, 1))
+    entry = subject.calls.entry(0.0, subject.start_s)
+    step = _step(subject, Instance(subject.calls, None, ""))
     forbidden: dict[str, tuple[Call, ...]] = {
-        "instantiated": (_EXIT, step, _TERMINATE),
-        "initialization mode": (_ENTER, _SETUP, step),
-        "initialized": (_ENTER, _EXIT, _SETUP),
-        "terminated": (_ENTER, _EXIT, step),
+        "instantiated": (_EXIT, step, ("Terminate", ())),
+        "initialization mode": (*entry, step),
+        "initialized": (*entry, _EXIT),
+        "terminated": (entry[-1], _EXIT, step),
     }
     for state in _STATES:
-        for name, arguments in forbidden[state]:
-            if subject.is_exchange and name == "fmi2DoStep":
+        for function, arguments in forbidden[state]:
+            if subject.is_exchange and function == "DoStep":
                 continue
             with _in_state(subject, state) as made:
-                status = made.call(name, *arguments)
+                status = made.call(function, *arguments)
             if status <= 1:
-                message = f"Called when {state}, it returned {status_name(status)}."
+                message = f"Called when {state}, it returned {subject.said(status)}."
                 yield Finding(
-                    rule="illegal-call-accepted", message=message, variable=name
+                    rule="illegal-call-accepted",
+                    message=message,
+                    variable=subject.named(function),
                 )
 
 
@@ -101,35 +103,31 @@ def _in_state(subject: Subject, state: str) -> Iterator[Instance]:
         if state != _STATES[0]:
             subject.enter(made)
         if state in _STATES[2:]:
-            made.require("fmi2ExitInitializationMode")
+            made.require("ExitInitializationMode")
         if state == _STATES[3]:
-            made.require("fmi2Terminate")
+            made.require("Terminate")
         yield made
 
 
 def probe_references(subject: Subject) -> Iterator[Finding]:
     """Value references that do not exist are refused."""
     used = [v.reference for v in subject.variables]
+    kind = next((v.kind for v in subject.variables if v.is_real), None)
     for unknown in (max(used, default=0) + 1000, 0xFFFFFFFF):
-        if unknown in used:
+        if unknown in used or kind is None:
             continue
         with subject.running(seed=0) as made:
-            for function, call in (
-                ("fmi2GetReal", lambda m, r: m.get("Real", [r])[0]),
-                ("fmi2SetReal", lambda m, r: m.set("Real", [r], [0.0])),
-            ):
-                status = _try(made, call, unknown)
-                if status <= 1:
-                    message = f"For value reference {unknown} it returned fmi2OK."
+            for way in ("Get", "Set"):
+                values = subject.calls.buffer(kind, [0.0])
+                if made.access(way, kind, [unknown], values) <= 1:
+                    message = (
+                        f"For value reference {unknown} it returned {subject.said(0)}."
+                    )
                     yield Finding(
                         rule="unknown-reference-accepted",
                         message=message,
-                        variable=function,
+                        variable=subject.named(way + kind),
                     )
-
-
-def _try(made: Instance, call: Callable[[Instance, int], Any], reference: int) -> int:
-    return int(call(made, reference))
 
 
 def probe_read_only(subject: Subject) -> Iterator[Finding]:
@@ -138,20 +136,18 @@ def probe_read_only(subject: Subject) -> Iterator[Finding]:
     outputs = [v for v in subject.outputs() if v.initial != "exact"]
     settable = {v.reference for v in (*subject.inputs(), *subject.parameters())}
     outputs = [v for v in outputs if v.reference not in settable]
-    constants = [
-        v for v in subject.variables if v.variability == "constant" and v.kind == "Real"
-    ]
+    constants = [v for v in subject.variables if v.variability == "constant"]
     chosen: Sequence[tuple[str, list[RunVariable]]] = (
         ("a fixed parameter, set after initialization", fixed),
         ("an output", outputs),
-        ("a constant", constants),
+        ("a constant", [v for v in constants if v.is_real]),
     )
     with subject.running(seed=0) as made:
         for what, variables in chosen:
             for v in variables[:3]:
-                status = made.set("Real", [v.reference], [v.near(0.01)])
-                if status <= 1:
-                    message = f"It is {what}, and fmi2SetReal returned fmi2OK."
+                if made.set([v], v.near(0.01)) <= 1:
+                    function = subject.named(f"Set{v.kind}")
+                    message = f"It is {what}, and {function} returned OK."
                     yield Finding(
                         rule="read-only-set-accepted", message=message, variable=v.name
                     )
@@ -163,20 +159,20 @@ def probe_step_sizes(subject: Subject) -> Iterator[Finding]:
         return
     for size in (-subject.step_s, math.nan):
         with subject.running(seed=0) as made:
-            status = made.call("fmi2DoStep", subject.start_s, size, 1)
+            status = made.step(subject.start_s, size)
         if status <= 1:
-            message = f"A step of {size:g} s returned {status_name(status)}."
-            name = "fmi2DoStep"
+            message = f"A step of {size:g} s returned {subject.said(status)}."
+            name = subject.named("DoStep")
             yield Finding(rule="step-size-accepted", message=message, variable=name)
 
 
 def probe_nan(subject: Subject) -> Iterator[Finding]:
     """Inputs that are no number neither crash nor hang; nothing else is asked."""
-    inputs = [v.reference for v in subject.inputs()]
+    inputs = subject.inputs()
     if subject.step_s and inputs:
         with subject.running(seed=0) as made:
-            made.set("Real", inputs, [math.nan] * len(inputs))
-            made.call("fmi2DoStep", subject.start_s, subject.step_s, 1)
+            made.set(inputs, [math.nan] * sum(v.size for v in inputs))
+            made.step(subject.start_s, subject.step_s)
     yield from ()
 
 
@@ -188,13 +184,13 @@ def probe_variable_steps(subject: Subject) -> Iterator[Finding]:
         time = subject.start_s
         for share in (0.5, 0.25, 0.013):
             size = share * subject.step_s
-            status = made.call("fmi2DoStep", time, size, 1)
+            status = made.step(time, size)
             if status > 1:
                 message = (
                     f"Steps of any size are declared, but one of {size:g} s returned "
-                    f"{status_name(status)}: {subject.calls.reason()}"
+                    f"{subject.said(status)}: {subject.calls.journal.reason()}"
                 )
-                name = "fmi2DoStep"
+                name = subject.named("DoStep")
                 yield Finding(rule="capability-lies", message=message, variable=name)
                 return
             time += size

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from packtwin.fmu.checker.probes_state import SAVES
 from packtwin.fmu.checker.subject import Finding, Subject, Trace
 
 __all__ = [
@@ -64,17 +65,14 @@ def probe_instances(subject: Subject) -> Iterator[Finding]:
     with subject.running(seed=1) as made:
         alone = subject.run(made)
     with subject.running(seed=1) as one, subject.running(seed=2) as other:
-        for v in subject.parameters():
-            if v.variability == "tunable":
-                other.set("Real", [v.reference], [v.near(0.05)])
+        subject.set_near(other, subject.tunable(), 0.05)
         together: Trace = []
         for k in range(len(alone)):
             time_s = subject.start_s + k * subject.step_s
             for seed, made in ((1, one), (2, other)):
                 subject.set_inputs(made, seed, k)
-            arguments = ("fmi2DoStep", time_s, subject.step_s, 1)
-            status = one.call(*arguments)
-            other.call(*arguments)
+            status = one.step(time_s, subject.step_s)
+            other.step(time_s, subject.step_s)
             subject.read(other, subject.outputs())
             if status > 1:
                 together.append((status, b""))
@@ -216,7 +214,7 @@ def probe_leak_instance(subject: Subject) -> Iterator[Finding]:
         with subject.running(seed=1) as made:
             if not subject.is_exchange and subject.step_s:
                 subject.run(made, n=1, variables=())
-            made.call("fmi2Terminate")
+            made.call("Terminate")
 
     size, n = _growth(subject, cycle)
     if size:
@@ -226,16 +224,16 @@ def probe_leak_instance(subject: Subject) -> Iterator[Finding]:
 
 def probe_leak_state(subject: Subject) -> Iterator[Finding]:
     """Saved states leave no memory behind."""
-    if not subject.flag("canGetAndSetFMUstate"):
+    if not subject.flag(SAVES):
         return
     with subject.running(seed=1) as made:
         state = ctypes.c_void_p(None)
 
         def cycle() -> None:
-            made.call("fmi2GetFMUstate", ctypes.byref(state))
-            made.call("fmi2GetFMUstate", ctypes.byref(state))
-            made.call("fmi2SetFMUstate", state)
-            made.call("fmi2FreeFMUstate", ctypes.byref(state))
+            made.call("GetFMUState", ctypes.byref(state))
+            made.call("GetFMUState", ctypes.byref(state))
+            made.call("SetFMUState", state)
+            made.call("FreeFMUState", ctypes.byref(state))
 
         size, n = _growth(subject, cycle)
     if size:
@@ -264,7 +262,7 @@ def probe_leak_step(subject: Subject) -> Iterator[Finding]:
 def probe_log(subject: Subject) -> Iterator[Finding]:
     """Messages come under the declared categories."""
     known = set(subject.plan["categories"])
-    for category, text in list(subject.calls.categories.items()):
+    for category, text in list(subject.calls.journal.categories.items()):
         if known and category not in known:
             message = f"It logs under `{category}` ({text[:60].strip()}), not declared."
             yield Finding(rule="log-category", message=message, variable=category)

@@ -1,135 +1,228 @@
-"""Probes of what depends on what, and how much, in initialization mode."""
+"""Probes of derivatives, directional and adjoint, against central differences."""
 
 from __future__ import annotations
 
-import ctypes
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
-from packtwin.fmu.checker.probes_values import bits
-from packtwin.fmu.checker.subject import Finding, RunVariable, Subject
+from packtwin.fmu.checker.point import Place, Point, cells, initializing
+from packtwin.fmu.checker.run_variable import RunVariable
+from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = [
-    "confirmed",
-    "directional",
     "judge_derivative",
-    "probe_dependencies",
     "probe_derivatives",
+    "wrong_derivatives",
 ]
 
-_SHARES = (0.01, -0.03, 0.1)
 _DERIVATIVE_TOLERANCE = 1e-4
 _ASIDE = 0.037  # of an input's size
+_N_NOISE = 10.0
+_ROUNDING = 1e-14
 _KINK = 1e-2  # differences to both sides are unlike
+_DIFFERENCE = 1e-4  # of a known's size
+_CAPABILITIES = ("providesDirectionalDerivatives", "providesAdjointDerivatives")
+_DIRECTIONAL, _ADJOINT = "GetDirectionalDerivative", "GetAdjointDerivative"
 
-
-def probe_dependencies(subject: Subject) -> Iterator[Finding]:
-    """What is not among an initial unknown's dependencies, does not change it."""
-    unknowns = {
-        unknown["key"]: unknown["dependencies"]
-        for unknown in subject.plan["unknowns"]
-        if unknown["section"] == "InitialUnknowns"
-    }
-    watched = [
-        v
-        for v in subject.variables
-        if v.kind == "Real" and unknowns.get(v.key) is not None
-    ]
-    knowns = [
-        v
-        for v in subject.variables
-        if v.kind == "Real"
-        and v.variability != "constant"
-        and (v.causality == "input" or v.initial == "exact")
-    ]
-    if not watched:
-        return
-    references = [v.reference for v in watched]
-    for known in knowns:
-        seen: set[str] = set()
-        with subject.instance() as made:
-            subject.enter(made)
-            status, before = made.get("Real", references)
-            if status > 1:
-                return
-            for share in _SHARES:
-                if made.set("Real", [known.reference], [known.near(share)]) > 1:
-                    continue
-                status, after = made.get("Real", references)
-                if status > 1:
-                    continue
-                for v, a, b in zip(watched, before, after, strict=True):
-                    is_free = known.key not in (unknowns[v.key] or ())
-                    if is_free and bits(a) != bits(b) and v.name not in seen:
-                        seen.add(v.name)
-                        yield Finding(
-                            rule="dependency-missing",
-                            message=f"In initialization mode it changes from {a!r} to "
-                            f"{b!r} with `{known.name}`, which is not declared.",
-                            variable=v.name,
-                        )
+_Trial: TypeAlias = tuple[
+    RunVariable, list[float], dict[int, float], list[list[float]], float
+]
+"""Known; directional and adjoint derivatives; unknowns around; size of the change."""
 
 
 def probe_derivatives(subject: Subject) -> Iterator[Finding]:
-    """Directional derivatives at the start are those of central differences."""
-    if not subject.flag("providesDirectionalDerivative") or subject.is_exchange:
+    """Derivatives at the start are those of central differences."""
+    if subject.is_exchange:
         return
-    keys = {
-        unknown["key"]
-        for unknown in subject.plan["unknowns"]
-        if unknown["section"] == "InitialUnknowns"
-    }
-    unknowns = [v for v in subject.outputs() if v.key in keys]
-    yield from confirmed(lambda share: _derivatives_near(subject, unknowns, share))
+    keys = subject.unknowns("InitialUnknowns")
+    outputs = [v for v in subject.outputs() if v.key in keys]
+    # FMI lets a slave provide them at communication points only.
+    yield from wrong_derivatives(
+        subject, initializing, subject.inputs(), outputs, may_refuse=True
+    )
 
 
-def confirmed(
-    findings_at: Callable[[float], Iterable[Finding]],
+def wrong_derivatives(
+    subject: Subject,
+    place: Place,
+    knowns: Iterable[RunVariable],
+    unknowns: Iterable[RunVariable],
+    *,
+    may_refuse: bool = False,
 ) -> Iterator[Finding]:
-    """Yield the findings at the start values that inputs moved by a share have too.
+    """Yield the derivatives that differ from central differences.
 
-    Start values lie on kinks more often than chance would have it (a closed valve at
-    zero flow), and there is no derivative there to compare with.
+    Only those count that differ at the start values and with inputs moved by a share
+    too. Start values lie on kinks more often than chance would have it (a closed valve
+    at zero flow), and there is no derivative there to compare with.
+
+    Args:
+        subject: The FMU.
+        place: Where the knowns are moved.
+        knowns: By what it is derived.
+        unknowns: What is derived.
+        may_refuse: Whether the FMU need not provide them in this place.
     """
-    first = list(findings_at(0.0))
+    slopes = _Slopes(
+        subject=subject,
+        place=place,
+        knowns=[v for v in knowns if v.is_double],
+        unknowns=[v for v in unknowns if v.is_double],
+        may_refuse=may_refuse,
+    )
+    first = list(slopes.wrong(0.0))
     if first:
-        again = {(f.rule, f.variable) for f in findings_at(_ASIDE)}
+        again = {(f.rule, f.variable) for f in slopes.wrong(_ASIDE)}
         yield from (f for f in first if (f.rule, f.variable) in again)
 
 
-def _derivatives_near(
-    subject: Subject, unknowns: list[RunVariable], share: float
-) -> Iterator[Finding]:
-    for known in subject.inputs():
-        with subject.instance() as made:
-            subject.enter(made)
-            for v in subject.inputs():
-                made.set("Real", [v.reference], [v.near(share)])
-            for v in unknowns:
-                got = directional(made, v.reference, known.reference)
-                if got is None:
-                    return  # FMI lets a slave provide them at communication points only
-                yield from _compare_derivative(made, v, known, got, known.near(share))
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slopes:
+    """Derivatives of all unknowns by all knowns, as the FMU says and as they are."""
 
+    subject: Subject
+    place: Place
+    knowns: list[RunVariable]
+    unknowns: list[RunVariable]
+    may_refuse: bool
 
-def _compare_derivative(
-    made: Instance, v: RunVariable, known: RunVariable, got: float, base: float
-) -> Iterator[Finding]:
-    size = 1e-4 * (abs(known.number) or abs(known.nominal))
-    values = []
-    for sign in (-1.0, 0.0, 1.0):
-        made.set("Real", [known.reference], [base + sign * size])
-        status, found = made.get("Real", [v.reference])
-        if status > 1:
+    def wrong(self, share: float) -> Iterator[Finding]:
+        """Yield what differs with all inputs moved by a share."""
+        is_directional, is_adjoint = (bool(self.subject.flag(f)) for f in _CAPABILITIES)
+        if not self.unknowns or not (is_directional or is_adjoint):
             return
-        values.append(found[0])
-    made.set("Real", [known.reference], [base])
-    yield from judge_derivative(v, known.name, got, values, size)
+        with self.place(self.subject) as made:
+            self.subject.set_near(made, self.subject.inputs(), share)
+            point = Point(self.subject, made)
+            bases = {v.key: point.values(v) for v in self.knowns}
+            knowns = [v for v in self.knowns if bases[v.key]]
+            sums: dict[int, list[float]] | None = {}
+            if is_adjoint:
+                sums = self._sums(made, knowns, bases)
+            if sums is None:
+                yield from self._refused(_ADJOINT)
+                return
+            trials: list[_Trial] = []
+            for known in self.subject.in_time(knowns):
+                base = bases[known.key]
+                column: list[float] | None = []
+                if is_directional:
+                    way = _direction(known, base)
+                    column = made.differentiate(
+                        _DIRECTIONAL, self.unknowns, [known], way
+                    )
+                if column is None:
+                    yield from self._refused(_DIRECTIONAL)
+                    return
+                rows = self._rows(point, known, base)
+                if all(rows):
+                    size = _DIFFERENCE * known.scale(base[0])
+                    said = {key: row[knowns.index(known)] for key, row in sums.items()}
+                    trials.append((known, column, said, rows, size))
+        yield from self._judged(trials)
+
+    def _refused(self, function: str) -> Iterator[Finding]:
+        if not self.may_refuse:
+            message = f"It is refused: {self.subject.calls.journal.reason()}"
+            name = self.subject.named(function)
+            yield Finding(rule="capability-lies", message=message, variable=name)
+
+    def _sums(
+        self,
+        made: Instance,
+        knowns: list[RunVariable],
+        bases: Mapping[int, list[float]],
+    ) -> dict[int, list[float]] | None:
+        """Return adjoint derivatives along the way of each known, by unknown.
+
+        They are those of the weighted sum of its elements; nothing if they are refused.
+        """
+        found: dict[int, list[float]] = {}
+        for v in self.subject.in_time(self.unknowns):
+            row = made.differentiate(_ADJOINT, [v], knowns, _weights(v.size))
+            if row is None:
+                return None
+            found[v.key] = []
+            for known in knowns:
+                way = _direction(known, bases[known.key])
+                found[v.key].append(_dot(way, row[: known.size]))
+                row = row[known.size :]
+        return found
+
+    def _rows(
+        self, point: Point, known: RunVariable, base: Sequence[float]
+    ) -> list[list[float]]:
+        """Return the unknowns with a known less, as it is, greater, and as it was."""
+        size = _DIFFERENCE * known.scale(base[0])
+        steps = [size * d for d in _direction(known, base)]
+        rows = []
+        for sign in (-1.0, 0.0, 1.0, 0.0):
+            point.put(known, [b + sign * d for b, d in zip(base, steps, strict=True)])
+            status, values = point.made.get(self.unknowns)
+            rows.append(values if status <= 1 else [])
+        return rows
+
+    def _judged(self, trials: Sequence[_Trial]) -> Iterator[Finding]:
+        """Judge all trials; the noise of an unknown is the worst of all of them.
+
+        It is what rounding does to its largest term, and what iterating again changes.
+        """
+        noises = [0.0] * sum(v.size for v in self.unknowns)
+        for _, _, _, rows, _ in trials:
+            for k, (below, here, above, again) in enumerate(zip(*rows, strict=True)):
+                rounding = _ROUNDING * abs(above - below) / (2.0 * _DIFFERENCE)
+                noises[k] = max(noises[k], rounding, _N_NOISE * abs(again - here))
+        for known, column, said, rows, size in trials:
+            first, seen = 0, ""
+            for k, v in enumerate(cells(self.unknowns) if column else ()):
+                if v.key == known.key or v.name == seen:
+                    continue
+                values, noise = [row[k] for row in rows], noises[k] / size
+                wrong = [
+                    *judge_derivative(v, known.name, column[k], values, size, noise)
+                ]
+                seen = v.name if wrong else seen
+                yield from wrong
+            for v in self.unknowns:
+                part = slice(first, first + v.size)
+                first += v.size
+                if v.key not in said or v.key == known.key:
+                    continue
+                values = [_dot(_weights(v.size), row[part]) for row in rows]
+                noise = sum(noises[part]) / size
+                yield from judge_derivative(
+                    v, known.name, said[v.key], values, size, noise, _ADJOINT
+                )
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _weights(n: int) -> list[float]:
+    """Return unlike numbers of about one, 1 first."""
+    return [1.0 / (1.0 + 0.37 * (k % 5)) for k in range(n)]
+
+
+def _direction(known: RunVariable, base: Sequence[float]) -> list[float]:
+    """Return a direction in the elements of a known that fits their sizes, 1 first."""
+    sizes = [known.scale(number) for number in base]
+    return [
+        w * size / sizes[0] for w, size in zip(_weights(len(base)), sizes, strict=True)
+    ]
 
 
 def judge_derivative(
-    v: RunVariable, known: str, got: float, values: list[float], size: float
+    v: RunVariable,
+    known: str,
+    got: float,
+    values: list[float],
+    size: float,
+    noise: float = 0.0,
+    function: str = _DIRECTIONAL,
 ) -> Iterator[Finding]:
     """Yield a finding if a derivative is not the central difference.
 
@@ -141,30 +234,20 @@ def judge_derivative(
         got: What the FMU says.
         values: Of the unknown with the known less, as it is, and greater.
         size: By how much.
+        noise: What of a difference by that is none.
+        function: What said so.
     """
-    below, here, above = values
+    below, here, above = values[:3]
     want = (above - below) / (2.0 * size)
-    noise = 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
+    noise += 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
     bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
     if abs(got - want) <= bound:
         return
     sides = (above - here) / size, (here - below) / size
     if abs(sides[0] - sides[1]) > _KINK * max(map(abs, sides)) + 2.0 * noise:
         return
-    message = f"Its derivative to `{known}` is {got:.9g}, differences say {want:.9g}."
-    yield Finding(rule="derivative-wrong", message=message, variable=v.name)
-
-
-def directional(made: Instance, unknown: int, known: int) -> float | None:
-    """Return one directional derivative; nothing if the FMU refuses."""
-    value = ctypes.c_double(math.nan)
-    status = made.call(
-        "fmi2GetDirectionalDerivative",
-        (ctypes.c_uint * 1)(unknown),
-        1,
-        (ctypes.c_uint * 1)(known),
-        1,
-        ctypes.byref(ctypes.c_double(1.0)),
-        ctypes.byref(value),
+    message = (
+        f"Its derivative to `{known}` is {got:.9g} by {function}, differences say "
+        f"{want:.9g}."
     )
-    return value.value if status <= 1 else None
+    yield Finding(rule="derivative-wrong", message=message, variable=v.name)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from packtwin.fmu.checker.calls import Instance, RefusedError
+from packtwin.fmu.checker.calls import Instance
+from packtwin.fmu.checker.journal import RefusedError
 from packtwin.fmu.checker.subject import Finding, Subject, Trace
 
 __all__ = [
     "FINGERPRINT",
+    "SAVES",
     "SERIALIZED",
+    "as_declared",
     "probe_deserialize",
     "probe_determinism",
     "probe_fingerprint",
@@ -24,6 +27,7 @@ __all__ = [
 
 FINGERPRINT = "fingerprint.json"
 SERIALIZED = "serialized.json"
+SAVES, _SERIALIZES = "canGetAndSetFMUState", "canSerializeFMUState"
 _N_BEFORE, _N_AFTER = 7, 12
 _N_GUARD = 64
 
@@ -68,18 +72,18 @@ def probe_reset(subject: Subject) -> Iterator[Finding]:
         fresh = [(0, subject.read(made)), *subject.run(made)]
     with subject.running(seed=2) as made:
         subject.run(made, seed=2)
-        for v in subject.parameters():
-            if v.variability == "tunable":
-                made.set("Real", [v.reference], [v.near(0.05)])
-        made.require("fmi2Reset")
+        subject.set_near(made, subject.tunable(), 0.05)
+        made.require("Reset")
         subject.enter(made)
         subject.set_inputs(made, 1, 0)
-        made.require("fmi2ExitInitializationMode")
+        made.require("ExitInitializationMode")
         again = [(0, subject.read(made)), *subject.run(made)]
     where = subject.difference(fresh, again)
     if where:
         message = f"Fresh and after a reset, {where}."
-        yield Finding(rule="reset-incomplete", message=message, variable="fmi2Reset")
+        yield Finding(
+            rule="reset-incomplete", message=message, variable=subject.named("Reset")
+        )
 
 
 def probe_getters(subject: Subject) -> Iterator[Finding]:
@@ -102,21 +106,31 @@ def probe_getters(subject: Subject) -> Iterator[Finding]:
         yield Finding(rule="get-changes-state", message=message)
 
 
-def _has_states(subject: Subject) -> bool:
-    return subject.flag("canGetAndSetFMUstate") and bool(subject.step_s)
+def as_declared(
+    subject: Subject, capability: str, probe: Callable[[Subject], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """Run a probe of saved states if the capability is declared; it may not be refused.
+
+    Args:
+        subject: The FMU.
+        capability: Its attribute.
+        probe: What uses it.
+    """
+    declared = subject.flag(capability)
+    if not declared or not (subject.step_s or subject.is_exchange):
+        return
+    try:
+        yield from probe(subject)
+    except RefusedError as error:
+        if "FMUSTATE" not in error.function.upper():
+            raise
+        message = f"`{declared}` is declared, but {error}"
+        yield Finding(rule="capability-lies", message=message, variable=error.function)
 
 
 def probe_state(subject: Subject) -> Iterator[Finding]:
     """A saved state replays to the bit, more than once, and is freed to NULL."""
-    if not _has_states(subject):
-        return
-    try:
-        yield from _replay(subject)
-    except RefusedError as error:
-        if "FMUstate" not in error.function:
-            raise
-        message = f"`canGetAndSetFMUstate` is declared, but {error}"
-        yield Finding(rule="capability-lies", message=message, variable=error.function)
+    yield from as_declared(subject, SAVES, _replay)
 
 
 def _replay(subject: Subject) -> Iterator[Finding]:
@@ -124,15 +138,15 @@ def _replay(subject: Subject) -> Iterator[Finding]:
         if subject.run(made, n=_N_BEFORE)[-1][0] > 1:
             return
         state = ctypes.c_void_p(None)
-        made.require("fmi2GetFMUstate", ctypes.byref(state))
+        made.require("GetFMUState", ctypes.byref(state))
         rows = [
             [(0, subject.read(made)), *subject.run(made, first=_N_BEFORE, n=_N_AFTER)]
         ]
         # Something else in between, so that what is not saved shows.
         for other in (5, 9):
-            made.require("fmi2SetFMUstate", state)
+            made.require("SetFMUState", state)
             _disturb(subject, made, other)
-            made.require("fmi2SetFMUstate", state)
+            made.require("SetFMUState", state)
             first = (0, subject.read(made))
             again = subject.run(made, first=_N_BEFORE, n=_N_AFTER)
             rows.append([first, *again])
@@ -140,51 +154,44 @@ def _replay(subject: Subject) -> Iterator[Finding]:
             where = subject.difference(rows[0], rows[i])
             if where:
                 message = f"Before and after setting a saved state, {where}."
-                yield Finding(rule=rule, message=message, variable="fmi2SetFMUstate")
+                yield Finding(
+                    rule=rule, message=message, variable=subject.named("SetFMUState")
+                )
                 break
         yield from _reuse(subject, made, state)
-        made.require("fmi2FreeFMUstate", ctypes.byref(state))
+        made.require("FreeFMUState", ctypes.byref(state))
         if state.value:
             message = "The pointer is not NULL after freeing the state."
-            name = "fmi2FreeFMUstate"
+            name = subject.named("FreeFMUState")
             yield Finding(rule="state-not-nulled", message=message, variable=name)
         else:
-            made.require("fmi2FreeFMUstate", ctypes.byref(state))
+            made.require("FreeFMUState", ctypes.byref(state))
 
 
 def _disturb(subject: Subject, made: Instance, seed: int) -> None:
     subject.run(made, seed=seed, first=_N_BEFORE, n=4, variables=())
-    for v in subject.parameters():
-        if v.variability == "tunable":
-            made.set("Real", [v.reference], [v.near(0.05)])
+    subject.set_near(made, subject.tunable(), 0.05)
 
 
 def _reuse(subject: Subject, made: Instance, state: Any) -> Iterator[Finding]:
-    """A state given to GetFMUstate is overwritten with the current one."""
-    made.require("fmi2SetFMUstate", state)
+    """A state given to GetFMUState is overwritten with the current one."""
+    made.require("SetFMUState", state)
     subject.run(made, first=_N_BEFORE, n=3, variables=())
-    made.require("fmi2GetFMUstate", ctypes.byref(state))
+    made.require("GetFMUState", ctypes.byref(state))
     want = subject.run(made, first=_N_BEFORE + 3, n=4)
-    made.require("fmi2SetFMUstate", state)
+    made.require("SetFMUState", state)
     got = subject.run(made, first=_N_BEFORE + 3, n=4)
     where = subject.difference(want, got)
     if where:
         message = f"With a state that was saved twice in the same place, {where}."
-        name = "fmi2GetFMUstate"
+        name = subject.named("GetFMUState")
         yield Finding(rule="state-not-reusable", message=message, variable=name)
 
 
 def probe_serialize(subject: Subject) -> Iterator[Finding]:
     """A serialized state replays in another instance; leaves it for another process."""
-    if not _has_states(subject) or not subject.flag("canSerializeFMUstate"):
-        return
-    try:
-        yield from _serialize(subject)
-    except RefusedError as error:
-        if "FMUstate" not in error.function:
-            raise
-        message = f"`canSerializeFMUstate` is declared, but {error}"
-        yield Finding(rule="capability-lies", message=message, variable=error.function)
+    if subject.flag(SAVES):
+        yield from as_declared(subject, _SERIALIZES, _serialize)
 
 
 def _serialize(subject: Subject) -> Iterator[Finding]:
@@ -192,17 +199,17 @@ def _serialize(subject: Subject) -> Iterator[Finding]:
         if subject.run(made, n=_N_BEFORE)[-1][0] > 1:
             return
         state = ctypes.c_void_p(None)
-        made.require("fmi2GetFMUstate", ctypes.byref(state))
+        made.require("GetFMUState", ctypes.byref(state))
         size = ctypes.c_size_t(0)
-        made.require("fmi2SerializedFMUstateSize", state, ctypes.byref(size))
+        made.require("SerializedFMUStateSize", state, ctypes.byref(size))
         n = size.value
         buffer = ctypes.create_string_buffer(b"\xa5" * (n + _N_GUARD), n + _N_GUARD)
-        made.require("fmi2SerializeFMUstate", state, buffer, n)
+        made.require("SerializeFMUState", state, buffer, n)
         if buffer.raw[n:] != b"\xa5" * _N_GUARD:
-            message = f"It wrote beyond the {n} bytes of fmi2SerializedFMUstateSize."
-            name = "fmi2SerializeFMUstate"
+            message = f"It wrote beyond the {n} bytes of the size it had told."
+            name = subject.named("SerializeFMUState")
             yield Finding(rule="serialize-overrun", message=message, variable=name)
-        made.require("fmi2FreeFMUstate", ctypes.byref(state))
+        made.require("FreeFMUState", ctypes.byref(state))
         want = subject.run(made, first=_N_BEFORE, n=_N_AFTER)
     content = buffer.raw[:n]
     document = {
@@ -231,14 +238,12 @@ def _deserialized(
         subject.run(made, seed=3, n=2, variables=())
         state = ctypes.c_void_p(None)
         buffer = ctypes.create_string_buffer(content, len(content))
-        made.require(
-            "fmi2DeSerializeFMUstate", buffer, len(content), ctypes.byref(state)
-        )
-        made.require("fmi2SetFMUstate", state)
+        made.require("DeserializeFMUState", buffer, len(content), ctypes.byref(state))
+        made.require("SetFMUState", state)
         got = subject.run(made, first=_N_BEFORE, n=_N_AFTER)
-        made.require("fmi2FreeFMUstate", ctypes.byref(state))
+        made.require("FreeFMUState", ctypes.byref(state))
     where = subject.difference(want, got)
     if where:
         message = f"After serializing and back in {place}, {where}."
-        name = "fmi2DeSerializeFMUstate"
+        name = subject.named("DeserializeFMUState")
         yield Finding(rule="serialize-replay-differs", message=message, variable=name)

@@ -27,6 +27,7 @@ _SCHEMAS = {
     "3": "fmi3/fmi3ModelDescription.xsd",
     "build": "fmi3/fmi3BuildDescription.xsd",
 }
+_TEXTS = ("String", "Binary")
 _LISTS_2 = ("Outputs", "Derivatives", "InitialUnknowns")
 _NAMES_3 = {
     "Output": "Outputs",
@@ -114,7 +115,7 @@ def _variable_2(
         initial=element.get("initial", "") or default_initial(causality, variability),
         attributes={**known, **own},
         own=own,
-        n_start=int("start" in typed.attrib),
+        starts=(typed.get("start"),) if "start" in typed.attrib else (),
     )
 
 
@@ -130,7 +131,11 @@ def _variable_3(
         default = "fixed"
     variability = own.get("variability", default)
     reference = whole(own.get("valueReference"))
-    n_start = len(own["start"].split()) if "start" in own else 0
+    starts = [own["start"]] if "start" in own else []
+    if tag not in _TEXTS:
+        starts = " ".join(starts).split()
+    else:
+        starts += [item.get("value", "") for item in element.findall("Start")]
     known = dict(types.get(own.get("declaredType", ""), {}))
     known.pop("name", None)
     return DescribedVariable(
@@ -145,8 +150,11 @@ def _variable_3(
         attributes={**known, **own},
         own=own,
         is_clocked=tag == "Clock" or "clocks" in own,
-        n_start=n_start or len(element.findall("Start")),
-        dimensions=len(element.findall("Dimension")),
+        starts=tuple(starts),
+        dimensions=tuple(
+            (whole(item.get("start")), whole(item.get("valueReference")))
+            for item in element.findall("Dimension")
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, final
 
-from packtwin.fmu.checker.description import DescribedVariable, Description, finite
+from packtwin.fmu.checker.description import Description, finite
 from packtwin.fmu.checker.problem import Problem, problem
 from packtwin.fmu.checker.reader import parse_xml
 
@@ -35,25 +35,27 @@ Read: TypeAlias = Callable[[str], bytes | None]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """A CSV file: the column `time` and others by name."""
+    """A CSV file: the column `time` and others by name, an array in one column."""
 
     times: list[float]
-    columns: Mapping[str, list[float]]
+    columns: Mapping[str, list[list[float]]]
 
-    def at(self, name: str, time: float) -> float:
-        """Return a column's value, linear between rows, the later one at a jump."""
+    def at(self, name: str, time: float) -> list[float]:
+        """Return a column's values, linear between rows, the later ones at a jump."""
         values, after = self.columns[name], bisect_right(self.times, time)
         if after == 0 or after == len(self.times):
             return values[min(max(after - 1, 0), len(values) - 1)]
         a, b = self.times[after - 1], self.times[after]
         share = (time - a) / (b - a)
-        low, high = values[after - 1], values[after]
-        return low if share == 0.0 else low + share * (high - low)
+        if share == 0.0:
+            return values[after - 1]
+        pairs = zip(values[after - 1], values[after], strict=True)
+        return [low + share * (high - low) for low, high in pairs]
 
 
-def check_reference(read: Read, version: str) -> Iterator[Problem]:
+def check_reference(read: Read, description: Description) -> Iterator[Problem]:
     """Yield what is wrong with the manifest of an FMU and the files it names."""
-    content = read(_MANIFEST)
+    content, version = read(_MANIFEST), description.version
     if content is None:
         return
     root, reason, line = parse_xml(content)
@@ -71,10 +73,16 @@ def check_reference(read: Read, version: str) -> Iterator[Problem]:
             message = f"It names `{source}`, which is not in the FMU."
             yield problem("reference-file", version, message, file=_MANIFEST, line=line)
         elif file.endswith(".csv") and _table(data) is None:
-            message = (
-                "It is no table of numbers with a column `time` that does not fall."
-            )
+            message = "It is no table with a column `time` that does not fall."
             yield problem("reference-file", version, message, file=file)
+        elif file.endswith(".csv"):
+            known = set(getattr(_table(data), "columns", ()))
+            reals = {v.name for v in description.variables if v.is_real}
+            for name in sorted((reals & set(_head(data))) - known - {"time"}):
+                message = "It has something else than numbers for it."
+                yield problem(
+                    "reference-file", version, message, file=file, variable=name
+                )
 
 
 def reference_plan(read: Read, description: Description) -> list[dict[str, Any]]:
@@ -102,37 +110,50 @@ def _plan(
     results: _Table, inputs: _Table | None, description: Description
 ) -> dict[str, Any] | None:
     known = {v.name: v for v in description.variables}
+    sizes = {
+        name: len(values[0])
+        for t in (results, inputs)
+        if t
+        for name, values in t.columns.items()
+    }
+
+    def fits(name: str) -> bool:
+        v = known.get(name)
+        is_real = v is not None and v.is_real and v.reference is not None
+        return is_real and description.size(known[name]) == sizes[name]
+
     set_names = [] if inputs is None else list(inputs.columns)
-    if any(not _is_real(known.get(name)) for name in set_names):
+    if not all(map(fits, set_names)):
         return None  # inputs that the probes cannot set
     compared = [
         name
         for name in results.columns
-        if _is_real(known.get(name)) and known[name].causality == "output"
+        if fits(name) and known[name].causality == "output"
     ]
     times = list(dict.fromkeys(results.times[:_N_ROWS]))
     if not compared or len(times) < 2:
         return None
-    rows = (
-        [] if inputs is None else [[inputs.at(n, t) for n in set_names] for t in times]
+    inputs_at = (
+        []
+        if inputs is None
+        else [[x for n in set_names for x in inputs.at(n, t)] for t in times]
     )
     return {
         "times": times,
         "set": [known[name].reference for name in set_names],
-        "inputs": rows,
+        "inputs": inputs_at,
         "outputs": [
             {
                 "name": name,
                 "reference": known[name].reference,
-                "values": [results.at(name, t) for t in times],
+                "values": (rows := [results.at(name, t) for t in times]),
+                "largest": [
+                    max(map(abs, series)) for series in zip(*rows, strict=True)
+                ],
             }
             for name in compared
         ],
     }
-
-
-def _is_real(v: DescribedVariable | None) -> bool:
-    return v is not None and v.is_real and v.reference is not None
 
 
 def _path_of(source: str) -> str | None:
@@ -155,21 +176,38 @@ def _read_table(read: Read, file: str) -> _Table | None:
     return None if data is None else _table(data)
 
 
+def _head(data: bytes) -> list[str]:
+    lines = data.decode("utf-8", "replace").splitlines()
+    return [name.strip() for name in next(csv.reader(lines[:1]), [])]
+
+
 def _table(data: bytes) -> _Table | None:
+    """Return the columns that are numbers, with as many in each row."""
     try:
-        head, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
-        numbers = [[float(item) for item in row] for row in rows]
+        _, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
     except (ValueError, csv.Error):
         return None
-    names = [name.strip() for name in head]
-    if names[0] != "time" or any(len(row) != len(names) for row in numbers):
+    head = _head(data)
+    if not rows or any(len(row) != len(head) for row in rows):
         return None
-    if not numbers or not all(math.isfinite(v) for row in numbers for v in row):
+    columns = {
+        name: numbers
+        for k, name in enumerate(head)
+        if (numbers := _numbers([row[k] for row in rows]))
+    }
+    times = [row[0] for row in columns.pop("time", [])]
+    if head[0] != "time" or not times or any(b < a for a, b in pairwise(times)):
         return None
-    times = [row[0] for row in numbers]
-    if any(b < a for a, b in pairwise(times)):
-        return None
-    columns = {name: [row[k] for row in numbers] for k, name in enumerate(names)}
-    return _Table(
-        times=times, columns={n: c for n, c in columns.items() if n != "time"}
+    return _Table(times=times, columns=columns)
+
+
+def _numbers(cells: list[str]) -> list[list[float]]:
+    """Return the numbers in each cell; nothing if there are others or none."""
+    try:
+        rows = [[float(item) for item in cell.split()] for cell in cells]
+    except ValueError:
+        return []
+    is_finite = all(math.isfinite(x) for row in rows for x in row)
+    return (
+        rows if is_finite and len({len(row) for row in rows}) == 1 and rows[0] else []
     )

@@ -158,10 +158,12 @@ leak-instance | error | 2.1.5 | 2.3.1 | Free in FreeInstance all that the instan
 leak-state | error | 2.1.8 | 2.2.7.4 | Free in FreeFMUstate all that GetFMUstate allocated, and reuse a given state.
 leak-step | error | - | - | Free what a step allocates.
 dependency-missing | error | 2.2.8 | 2.4.8 | Add the known to `dependencies`, or leave the attribute out.
-derivative-wrong | error | 2.1.9 | 2.2.12 | Correct the directional derivative; it differs from central differences.
+derivative-wrong | error | 2.1.9 | 2.2.12 | Correct the derivative; it differs from central differences.
 environment-changed | error | 2.1 | 2.2.1 | Restore locale, working folder, rounding mode and signal handlers.
 log-category | warning | 2.1.5 | 2.4.5 | Log under a category that `LogCategories` defines.
 last-time-wrong | warning | 4.2.3 | 4.2.1 | Report the end of the last successful step.
+step-answer-wrong | error | 4.2.2 | 4.2.1 | Tell in DoStep the time that was reached; return early only where it is allowed.
+intermediate-wrong | error | - | 4.2.1 | Call the intermediate update within the step, and use what it sets.
 states-wrong | error | 3.2.2 | 3.2.1 | Return from GetContinuousStates what SetContinuousStates was given.
 reference-differs | error | - | - | Export binary and reference results together, or find out which of them is wrong.
 nominal-wrong | error | 3.2.2 | 2.3.5 | Return positive nominal values.

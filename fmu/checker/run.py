@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from packtwin.fmu.checker.calls import BLACK_BOX_BYTES
 from packtwin.fmu.checker.description import Description
 from packtwin.fmu.checker.document import is_true
+from packtwin.fmu.checker.journal import BLACK_BOX_BYTES
 from packtwin.fmu.checker.plan import make_plan
 from packtwin.fmu.checker.problem import Problem, problem
 from packtwin.twin.errors import FmuError
@@ -61,6 +61,7 @@ _CO_SIMULATION = (
     "step sizes",
     "null",
 )
+_CO_SIMULATION_3 = ("answers", "event mode", "intermediate update")
 _MODEL_EXCHANGE = (
     "versions",
     "instantiate",
@@ -106,8 +107,6 @@ def run_probes(
     """
     if not sys.platform.startswith("linux"):
         return RunOutcome(not_run="binaries are run on Linux only")
-    if description.is_3:
-        return RunOutcome(not_run="binaries of FMI 3 are inspected but not run")
     problems: list[Problem] = []
     probes: dict[str, str] = {}
     reasons: list[str] = []
@@ -130,7 +129,7 @@ def run_probes(
                 time_limit_s=time_limit_s,
                 description=description,
             )
-            session.run(_CO_SIMULATION if kind == "CoSimulation" else _MODEL_EXCHANGE)
+            session.run(_probes(kind, description))
             if kind == "CoSimulation" and not session.is_ended:
                 session.run(_SECOND, n_fill=170)
             problems += session.problems
@@ -139,11 +138,21 @@ def run_probes(
             reasons.append(str(error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    if not probes and not reasons:
+        reasons.append("neither co-simulation nor model exchange is offered")
     return RunOutcome(
         problems=tuple(dict.fromkeys(problems)),
         probes=probes,
         not_run="; ".join(reasons),
     )
+
+
+def _probes(kind: str, description: Description) -> tuple[str, ...]:
+    if kind == "ModelExchange":
+        return _MODEL_EXCHANGE
+    at = _CO_SIMULATION.index("extremes")
+    own = _CO_SIMULATION_3 if description.is_3 else ()
+    return (*_CO_SIMULATION[:at], *own, *_CO_SIMULATION[at:])
 
 
 @final

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import random
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
-from packtwin.fmu.checker.calls import Calls, Instance
+from packtwin.fmu.checker.calls import AbstractCalls, Instance
+from packtwin.fmu.checker.run_variable import RunVariable
 
-__all__ = ["Finding", "RunVariable", "Subject", "Trace"]
+__all__ = ["N_STEPS", "Finding", "Subject", "Trace"]
 
 N_STEPS = 20
 _N_READ = 2000
 _AMPLITUDE = 0.01
 _N_SHRINK = 5
-CALL_TYPES = {
-    "Real": "Real",
-    "Integer": "Integer",
-    "Enumeration": "Integer",
-    "Boolean": "Boolean",
-    "String": "String",
-}
-
+_N_BUDGETS = 20.0
 Trace: TypeAlias = list[tuple[int, bytes]]
 
 
@@ -40,52 +34,20 @@ class Finding:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunVariable:
-    """What the probes need of a variable; `kind` is the type in the function names."""
-
-    key: int
-    name: str
-    kind: str
-    reference: int
-    causality: str
-    variability: str
-    initial: str
-    start: str | None
-    minimum: float
-    maximum: float
-    nominal: float
-
-    @property
-    def number(self) -> float:
-        """The start value as a number; 0 if there is none."""
-        try:
-            return float(self.start or 0.0)
-        except ValueError:
-            return 0.0
-
-    def near(self, share: float) -> float:
-        """Return a legal value: the start moved by a share of its size."""
-        size = abs(self.number) or abs(self.nominal)
-        value = self.number + share * size
-        if not self.minimum <= value <= self.maximum:
-            value = self.number - share * size
-        return min(max(value, self.minimum), self.maximum)
-
-
-@final
 @dataclass(slots=True, kw_only=True)
 class Subject:
     """The library, its description and what was learnt of it.
 
     Attributes:
         before: The settings of the process before the library was loaded.
+        beat: A sign of life in a long probe.
         step_s: A step size that works; 0 while none is known.
     """
 
-    calls: Calls
+    calls: AbstractCalls
     plan: Mapping[str, Any]
     variables: tuple[RunVariable, ...]
+    beat: Callable[[], None]
     before: Mapping[str, Any] = field(default_factory=dict)
     step_s: float = 0.0
     _count: int = field(default=0)
@@ -94,6 +56,11 @@ class Subject:
     def folder(self) -> Path:
         """Where probes may leave files for another process."""
         return Path(self.plan["folder"])
+
+    @property
+    def resources(self) -> Path:
+        """The folder of the FMU's resources."""
+        return Path(self.plan["resources"])
 
     @property
     def is_exchange(self) -> bool:
@@ -105,25 +72,73 @@ class Subject:
         """Start time of the run."""
         return float(self.plan["start_s"])
 
-    def flag(self, name: str) -> bool:
-        """Whether a capability is declared."""
-        return bool(self.plan["flags"].get(name) in ("true", "1"))
+    def flag(self, name: str) -> str:
+        """Return a declared capability as the file spells it; empty if it is not.
 
-    def outputs(self, kind: str = "Real") -> list[RunVariable]:
-        """Return the outputs of one type."""
-        return [v for v in self.variables if v.causality == "output" and v.kind == kind]
+        Args:
+            name: As in FMI 3.0; both versions differ in one letter at most.
+        """
+        for spelling, value in self.plan["flags"].items():
+            if _plain(spelling) == _plain(name) and value in ("true", "1"):
+                return str(spelling)
+        return ""
+
+    def outputs(self) -> list[RunVariable]:
+        """Return the real outputs."""
+        return [v for v in self.variables if v.causality == "output" and v.is_real]
 
     def inputs(self) -> list[RunVariable]:
         """Return the real inputs."""
-        return [
-            v for v in self.variables if v.causality == "input" and v.kind == "Real"
-        ]
+        return [v for v in self.variables if v.causality == "input" and v.is_real]
 
     def parameters(self) -> list[RunVariable]:
         """Return the real parameters."""
-        return [
-            v for v in self.variables if v.causality == "parameter" and v.kind == "Real"
-        ]
+        return [v for v in self.variables if v.causality == "parameter" and v.is_real]
+
+    def tunable(self) -> list[RunVariable]:
+        """Return the real parameters that can change during the run."""
+        return [v for v in self.parameters() if v.variability == "tunable"]
+
+    def states(self) -> list[RunVariable]:
+        """Return the continuous states, in the order of their derivatives."""
+        known = {v.key: v for v in self.variables}
+        return [known[key] for key in self.plan["states"] if key in known]
+
+    @property
+    def n_states(self) -> int:
+        """Number of continuous states, elements counted."""
+        return sum(v.size for v in self.states())
+
+    def unknowns(self, *sections: str) -> dict[int, tuple[int, ...] | None]:
+        """Return what parts of the model structure list: dependencies by key."""
+        return {
+            unknown["key"]: unknown["dependencies"]
+            for unknown in self.plan["unknowns"]
+            if unknown["section"] in sections
+        }
+
+    def named(self, function: str) -> str:
+        """Return the full name of a function."""
+        return self.calls.named(function)
+
+    @property
+    def maker(self) -> str:
+        """The name of the function that makes instances."""
+        kind = "ModelExchange" if self.is_exchange else "CoSimulation"
+        return f"Instantiate{kind}"
+
+    def said(self, status: int) -> str:
+        """Return FMI's name of a status."""
+        return self.calls.dialect.status_name(status)
+
+    def in_time(self, variables: Sequence[RunVariable]) -> Iterator[RunVariable]:
+        """Give variables in a random order, as many as there is time for."""
+        end = time.monotonic() + _N_BUDGETS * float(self.plan["budget_s"])
+        for v in random.Random(0).sample(variables, len(variables)):
+            if time.monotonic() > end:
+                return
+            self.beat()
+            yield v
 
     def readable(self) -> list[RunVariable]:
         """Return the variables that a run reads: outputs first, then others."""
@@ -135,15 +150,19 @@ class Subject:
 
     def new(self, token: str | None = None) -> Instance | None:
         """Return a new instance, or nothing if it cannot be made."""
-        self._count += 1
-        name = f"check{self._count}"
+        name = self.new_name()
         address = self.calls.instantiate(
             name,
-            0 if self.is_exchange else 1,
             self.plan["token"] if token is None else token,
-            self.plan["resources"],
+            self.resources,
+            is_exchange=self.is_exchange,
         )
         return Instance(self.calls, address, name) if address else None
+
+    def new_name(self) -> str:
+        """Return a name that no instance has yet."""
+        self._count += 1
+        return f"check{self._count}"
 
     @contextmanager
     def instance(self) -> Iterator[Instance]:
@@ -154,7 +173,7 @@ class Subject:
         """
         made = self.new()
         if made is None:
-            raise self.calls.refusal(3, "fmi2Instantiate")
+            raise self.calls.refusal(3, self.maker)
         try:
             yield made
         finally:
@@ -167,53 +186,48 @@ class Subject:
         with self.instance() as made:
             self.enter(made)
             self.set_inputs(made, seed, 0)
-            made.require("fmi2ExitInitializationMode")
+            made.require("ExitInitializationMode")
             yield made
 
     def enter(self, made: Instance, start_s: float | None = None) -> None:
         """Bring a new instance into initialization mode."""
-        tolerance = float(self.plan["tolerance"])
         begin_s = self.start_s if start_s is None else start_s
-        made.require(
-            "fmi2SetupExperiment", int(tolerance > 0), tolerance, begin_s, 0, 0.0
-        )
-        made.require("fmi2EnterInitializationMode")
+        for function, arguments in self.calls.entry(
+            float(self.plan["tolerance"]), begin_s
+        ):
+            made.require(function, *arguments)
 
     def input_values(self, seed: int, step: int) -> list[float]:
         """Return values near the starts; seed 0 is the starts themselves."""
         draw = random.Random(1000 * seed + step)
-        return [
-            v.near(_AMPLITUDE * draw.uniform(-1.0, 1.0)) if seed else v.number
-            for v in self.inputs()
-        ]
+        values: list[float] = []
+        for v in self.inputs():
+            share = _AMPLITUDE * draw.uniform(-1.0, 1.0)
+            values += v.near(share) if seed else v.numbers
+        return values
 
     def set_inputs(self, made: Instance, seed: int, step: int) -> None:
         """Set all real inputs."""
         inputs = self.inputs()
         if not inputs:
             return
-        values = self.input_values(seed, step)
-        status = made.set("Real", [v.reference for v in inputs], values)
+        status = made.set(inputs, self.input_values(seed, step))
         if status > 1:
-            raise self.calls.refusal(status, "fmi2SetReal")
+            raise self.calls.refusal(status, f"Set{inputs[0].kind}")
+
+    def set_near(
+        self, made: Instance, variables: Sequence[RunVariable], share: float
+    ) -> None:
+        """Move variables from their starts, one by one, refused or not."""
+        for v in variables:
+            made.set([v], v.near(share))
 
     def read(
         self, made: Instance, variables: Sequence[RunVariable] | None = None
     ) -> bytes:
         """Return the values of variables as bytes, so that equal means identical."""
         wanted = self.readable() if variables is None else variables
-        parts = []
-        for v in wanted:
-            status, values = made.get(v.kind, [v.reference])
-            if status > 1:
-                parts.append(b"refused\0")
-            elif v.kind == "Real":
-                parts.append(struct.pack("<d", values[0]))
-            elif v.kind == "String":
-                parts.append(values[0][:8].ljust(8))
-            else:
-                parts.append(struct.pack("<q", values[0]))
-        return b"".join(parts)
+        return b"".join(v.pack(*made.get([v])) for v in wanted)
 
     def run(
         self,
@@ -227,9 +241,9 @@ class Subject:
         """Take co-simulation steps; the trace ends with the first that is refused."""
         trace: Trace = []
         for k in range(first, first + n):
+            self.beat()
             self.set_inputs(made, seed, k)
-            time = self.start_s + k * self.step_s
-            status = made.call("fmi2DoStep", time, self.step_s, 1)
+            status = made.step(self.start_s + k * self.step_s, self.step_s)
             if status > 1:
                 trace.append((status, b""))
                 break
@@ -244,16 +258,17 @@ class Subject:
     ) -> str:
         """Return where two traces differ first, in words; nothing if they do not."""
         wanted = self.readable() if variables is None else variables
+        cells = [(v, element) for v in wanted for element in range(v.size)]
         for k, (one, other) in enumerate(zip(got, want, strict=False)):
             if one[0] != other[0]:
                 return f"step {k + 1} returned status {one[0]}, then {other[0]}"
             if one[1] == other[1]:
                 continue
-            for i, v in enumerate(wanted):
+            for i, (v, element) in enumerate(cells):
                 a, b = (row[1][8 * i : 8 * i + 8] for row in (one, other))
                 if a != b:
-                    shown = f"{_shown(v, a)} and {_shown(v, b)}"
-                    return f"`{v.name}` after step {k + 1} is {shown}"
+                    shown = f"{v.show(a)} and {v.show(b)}"
+                    return f"`{v.label(element)}` after step {k + 1} is {shown}"
         return "" if len(got) == len(want) else "one run is shorter"
 
     def find_step(self) -> list[Finding]:
@@ -267,13 +282,12 @@ class Subject:
                 return []
             step_s /= 10.0
         self.step_s = 0.0
-        reason = self.calls.reason()
+        reason = self.calls.journal.reason()
         first, last = float(self.plan["step_s"]), step_s * 10
         message = f"No step of {first:g} s to {last:g} s succeeds: {reason}"
-        return [Finding(rule="call-refused", message=message, variable="fmi2DoStep")]
+        function = self.named("DoStep")
+        return [Finding(rule="call-refused", message=message, variable=function)]
 
 
-def _shown(v: RunVariable, value: bytes) -> str:
-    if v.kind == "Real" and len(value) == 8 and value != b"refused\0":
-        return f"{struct.unpack('<d', value)[0]!r}"
-    return repr(value)
+def _plain(capability: str) -> str:
+    return capability.lower().removesuffix("s")

@@ -172,7 +172,7 @@ static int pt_gradient_of_step(PtInstance *instance, int needs) {
 }
 #endif
 
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
 static int pt_tangent_of_equations(PtInstance *instance) {
   const PtState *s = &instance->state;
   const double *p = s->values + PT_N_INPUTS + PT_N_OUTPUTS;

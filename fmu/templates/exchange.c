@@ -9,22 +9,6 @@ static int pt_is_size(const PtInstance *instance, size_t got, int wanted,
   return 0;
 }
 
-/* The importer accepted the present states: solutions are searched from here on. */
-static void pt_accept(PtInstance *instance) {
-  PtState *s = &instance->state;
-  if (!s->is_stale) memcpy(s->guess, s->z, sizeof(s->z));
-}
-
-/* Go to another mode of model exchange. */
-static int pt_enter(PtInstance *instance, int from, int to, const char *function) {
-  if (!pt_is_kind(instance, 1, function) || !pt_is_allowed(instance, from, function)) {
-    return PT_ERROR;
-  }
-  instance->state.phase = to;
-  pt_accept(instance);
-  return PT_OK;
-}
-
 static int pt_set_time(PtInstance *instance, double time, const char *function) {
   if (!pt_is_kind(instance, 1, function) ||
       !pt_is_allowed(instance, PT_EVENT | PT_CONTINUOUS, function)) {
@@ -49,7 +33,7 @@ static int pt_set_states(PtInstance *instance, const double x[], size_t n,
   if (!pt_all_finite(x, PT_N_STATES)) {
     return pt_refuse(instance, PT_DISCARD, "%s: a state is not finite.", function);
   }
-  memcpy(instance->state.x, x, sizeof(double) * PT_N_STATES);
+  if (n > 0) memcpy(instance->state.x, x, sizeof(double) * n);
   instance->state.is_stale = 1;
   return PT_OK;
 }
@@ -60,19 +44,22 @@ typedef enum { PT_THE_STATES, PT_THE_DERIVATIVES, PT_THE_INDICATORS } PtVector;
 static int pt_get_vector(PtInstance *instance, PtVector which, double values[], size_t n,
                          const char *function) {
   const int size = which == PT_THE_INDICATORS ? PT_N_INDICATORS : PT_N_STATES;
-  const PtState *s;
   if (!pt_is_kind(instance, 1, function) ||
       !pt_is_allowed(instance, PT_ANY & ~PT_INSTANTIATED, function) ||
       !pt_is_size(instance, n, size, function) || !pt_refresh(instance, function)) {
     return PT_ERROR;
   }
+#if PT_HAS_EQUATIONS
   if (which != PT_THE_STATES && !pt_evaluate(instance, function)) return PT_DISCARD;
-  s = &instance->state;
   memcpy(values,
-         which == PT_THE_STATES ? s->x
-                                : (which == PT_THE_INDICATORS ? s->indicators
-                                                              : s->derivatives),
-         sizeof(double) * (size_t)size);
+         which == PT_THE_STATES ? instance->state.x
+                                : (which == PT_THE_INDICATORS
+                                       ? instance->state.indicators
+                                       : instance->state.derivatives),
+         sizeof(double) * n);
+#else
+  (void)values; /* there are none */
+#endif
   return PT_OK;
 }
 
@@ -82,7 +69,7 @@ static int pt_get_nominals(PtInstance *instance, double values[], size_t n,
       !pt_is_size(instance, n, PT_N_STATES, function)) {
     return PT_ERROR;
   }
-  memcpy(values, pt_nominals, sizeof(double) * PT_N_STATES);
+  if (n > 0) memcpy(values, pt_nominals, sizeof(double) * n);
   return PT_OK;
 }
 #endif

@@ -1,24 +1,30 @@
 
 #if PT_HAS_EXCHANGE
 /* ---- FMI 2.0: model exchange -------------------------------------------------- */
+static fmi2Status pt_go(fmi2Component c, int from, int to, const char *function) {
+  PtInstance *instance = (PtInstance *)c;
+  if (!pt_is_kind(instance, 1, function)) return fmi2Error;
+  return (fmi2Status)pt_enter(instance, from, to, function);
+}
+
 PT_EXPORT(fmi2Status, fmi2EnterEventMode)(fmi2Component c) {
-  return (fmi2Status)pt_enter((PtInstance *)c, PT_CONTINUOUS | PT_EVENT, PT_EVENT,
-                              "fmi2EnterEventMode");
+  return pt_go(c, PT_CONTINUOUS | PT_EVENT, PT_EVENT, "fmi2EnterEventMode");
 }
 
 PT_EXPORT(fmi2Status, fmi2NewDiscreteStates)(fmi2Component c, fmi2EventInfo *info) {
   PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_kind(instance, 1, "fmi2NewDiscreteStates") || !info ||
-      !pt_is_allowed(instance, PT_EVENT, "fmi2NewDiscreteStates")) {
-    return fmi2Error;
-  }
-  memset(info, 0, sizeof(*info)); /* events are only reported; no state jumps */
-  return fmi2OK;
+  double next;
+  int status;
+  if (!info || !pt_is_kind(instance, 1, "fmi2NewDiscreteStates")) return fmi2Error;
+  status = pt_settle(instance, &next, "fmi2NewDiscreteStates");
+  memset(info, 0, sizeof(*info)); /* no state jumps: events are reported or sampled */
+  info->nextEventTimeDefined = next < HUGE_VAL;
+  if (info->nextEventTimeDefined) info->nextEventTime = next;
+  return (fmi2Status)status;
 }
 
 PT_EXPORT(fmi2Status, fmi2EnterContinuousTimeMode)(fmi2Component c) {
-  return (fmi2Status)pt_enter((PtInstance *)c, PT_EVENT, PT_CONTINUOUS,
-                              "fmi2EnterContinuousTimeMode");
+  return pt_go(c, PT_EVENT, PT_CONTINUOUS, "fmi2EnterContinuousTimeMode");
 }
 
 PT_EXPORT(fmi2Status, fmi2CompletedIntegratorStep)
@@ -28,8 +34,7 @@ PT_EXPORT(fmi2Status, fmi2CompletedIntegratorStep)
   if (!enter_event_mode || !terminate) return fmi2Error;
   *enter_event_mode = 0;
   *terminate = 0;
-  return (fmi2Status)pt_enter((PtInstance *)c, PT_CONTINUOUS, PT_CONTINUOUS,
-                              "fmi2CompletedIntegratorStep");
+  return pt_go(c, PT_CONTINUOUS, PT_CONTINUOUS, "fmi2CompletedIntegratorStep");
 }
 
 PT_EXPORT(fmi2Status, fmi2SetTime)(fmi2Component c, fmi2Real time) {

@@ -36,37 +36,20 @@ PT_EXPORT(fmi2Status, fmi2SetupExperiment)
 }
 
 PT_EXPORT(fmi2Status, fmi2EnterInitializationMode)(fmi2Component c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_INSTANTIATED, "fmi2EnterInitializationMode")) {
-    return fmi2Error;
-  }
-  instance->state.phase = PT_INITIALIZATION;
-  instance->state.is_dirty = 1;
-  return fmi2OK;
+  return (fmi2Status)pt_begin((PtInstance *)c, "fmi2EnterInitializationMode");
 }
 
 PT_EXPORT(fmi2Status, fmi2ExitInitializationMode)(fmi2Component c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_INITIALIZATION, "fmi2ExitInitializationMode") ||
-      !pt_refresh(instance, "fmi2ExitInitializationMode")) {
-    return fmi2Error;
-  }
-  instance->state.phase = instance->state.is_exchange ? PT_EVENT : PT_STEPPING;
-  return fmi2OK;
+  return (fmi2Status)pt_finish((PtInstance *)c, PT_STEPPING,
+                               "fmi2ExitInitializationMode");
 }
 
 PT_EXPORT(fmi2Status, fmi2Terminate)(fmi2Component c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_RUNNING, "fmi2Terminate")) return fmi2Error;
-  instance->state.phase = PT_TERMINATED;
-  return fmi2OK;
+  return (fmi2Status)pt_terminate((PtInstance *)c, "fmi2Terminate");
 }
 
 PT_EXPORT(fmi2Status, fmi2Reset)(fmi2Component c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_ANY, "fmi2Reset")) return fmi2Error;
-  pt_set_starts(&instance->state, instance->state.is_exchange);
-  return fmi2OK;
+  return (fmi2Status)pt_reset((PtInstance *)c, "fmi2Reset");
 }
 
 PT_EXPORT(fmi2Status, fmi2GetReal)

@@ -55,13 +55,14 @@ PT_EXPORT(fmi2Status, fmi2GetRealOutputDerivatives)
 PT_EXPORT(fmi2Status, fmi2DoStep)
 (fmi2Component c, fmi2Real t, fmi2Real h, fmi2Boolean is_final) {
   PtInstance *instance = (PtInstance *)c;
+  int has_event;
   (void)is_final;
   if (!pt_is_kind(instance, 0, "fmi2DoStep") ||
       !pt_is_allowed(instance, PT_STEPPING, "fmi2DoStep") ||
       !pt_may_step(instance, t, h, "fmi2DoStep")) {
     return fmi2Error;
   }
-  return (fmi2Status)pt_do_step(instance, t, h, "fmi2DoStep");
+  return (fmi2Status)pt_do_step(instance, t, h, 0, &has_event, "fmi2DoStep");
 }
 
 PT_EXPORT(fmi2Status, fmi2CancelStep)(fmi2Component c) {

@@ -11,7 +11,7 @@ PT_EXPORT(fmi3Status, fmi3SetDebugLogging)
 PT_EXPORT(fmi3Instance, fmi3InstantiateModelExchange)
 (fmi3String name, fmi3String token, fmi3String resources, fmi3Boolean visible,
  fmi3Boolean logging, fmi3InstanceEnvironment environment, fmi3LogMessageCallback log) {
-  PtHost host = {NULL, NULL, NULL, 0};
+  PtHost host = {NULL, NULL, NULL, 0, 0, 0};
   (void)resources;
   (void)visible;
   host.environment = environment;
@@ -26,15 +26,16 @@ PT_EXPORT(fmi3Instance, fmi3InstantiateCoSimulation)
  fmi3InstanceEnvironment environment, fmi3LogMessageCallback log,
  fmi3IntermediateUpdateCallback update) {
   static const char *const function = "fmi3InstantiateCoSimulation";
-  PtHost host = {NULL, NULL, NULL, 0};
+  PtHost host = {NULL, NULL, NULL, 0, 0, 0};
   size_t i;
   (void)resources;
   (void)visible;
-  (void)allows_early_return; /* steps never return early */
   host.environment = environment;
   host.log = log;
   host.update = update;
-  if (uses_event_mode) {
+  host.uses_events = uses_event_mode;
+  host.returns_early = uses_event_mode && allows_early_return;
+  if (uses_event_mode && !PT_HAS_EVENT_MODE) {
     pt_complain(&host, name, "%s: there is no event mode (see hasEventMode).", function);
     return NULL;
   }
@@ -54,7 +55,7 @@ PT_EXPORT(fmi3Instance, fmi3InstantiateScheduledExecution)
  fmi3Boolean logging, fmi3InstanceEnvironment environment, fmi3LogMessageCallback log,
  fmi3ClockUpdateCallback clock_update, fmi3LockPreemptionCallback lock,
  fmi3UnlockPreemptionCallback unlock) {
-  PtHost host = {NULL, NULL, NULL, 0};
+  PtHost host = {NULL, NULL, NULL, 0, 0, 0};
   (void)token;
   (void)resources;
   (void)visible;
@@ -82,33 +83,21 @@ PT_EXPORT(fmi3Status, fmi3EnterInitializationMode)
       pt_set_span(instance, start_time, has_stop_time, stop_time, function) != PT_OK) {
     return fmi3Error;
   }
-  instance->state.phase = PT_INITIALIZATION;
-  instance->state.is_dirty = 1;
-  return fmi3OK;
+  return (fmi3Status)pt_begin(instance, function);
 }
 
 PT_EXPORT(fmi3Status, fmi3ExitInitializationMode)(fmi3Instance c) {
   PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_INITIALIZATION, "fmi3ExitInitializationMode") ||
-      !pt_refresh(instance, "fmi3ExitInitializationMode")) {
-    return fmi3Error;
-  }
-  instance->state.phase = instance->state.is_exchange ? PT_EVENT : PT_STEPPING;
-  return fmi3OK;
+  const int phase = instance && instance->host.uses_events ? PT_EVENT : PT_STEPPING;
+  return (fmi3Status)pt_finish(instance, phase, "fmi3ExitInitializationMode");
 }
 
 PT_EXPORT(fmi3Status, fmi3Terminate)(fmi3Instance c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_RUNNING, "fmi3Terminate")) return fmi3Error;
-  instance->state.phase = PT_TERMINATED;
-  return fmi3OK;
+  return (fmi3Status)pt_terminate((PtInstance *)c, "fmi3Terminate");
 }
 
 PT_EXPORT(fmi3Status, fmi3Reset)(fmi3Instance c) {
-  PtInstance *instance = (PtInstance *)c;
-  if (!pt_is_allowed(instance, PT_ANY & ~PT_INTERMEDIATE, "fmi3Reset")) return fmi3Error;
-  pt_set_starts(&instance->state, instance->state.is_exchange);
-  return fmi3OK;
+  return (fmi3Status)pt_reset((PtInstance *)c, "fmi3Reset");
 }
 
 PT_EXPORT(fmi3Status, fmi3GetFloat64)

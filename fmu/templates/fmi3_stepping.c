@@ -30,10 +30,6 @@ static int pt_ask_inputs(PtInstance *instance, double t, double h) {
 }
 #endif
 
-PT_EXPORT(fmi3Status, fmi3EnterStepMode)(fmi3Instance c) {
-  return pt_none(c, "fmi3EnterStepMode", "events in co-simulation");
-}
-
 PT_EXPORT(fmi3Status, fmi3GetOutputDerivatives)
 (fmi3Instance c, const fmi3ValueReference references[], size_t n,
  const fmi3Int32 orders[], fmi3Float64 values[], size_t n_values) {
@@ -69,7 +65,7 @@ PT_EXPORT(fmi3Status, fmi3DoStep)
     double slopes[PT_DIM((PT_ROWS - 1) * PT_N_INPUTS)];
     const int n_rows = s->n_rows;
     const int asks = instance->host.update && instance->host.sets_inputs;
-    int status;
+    int status, has_event;
     if (!pt_is_kind(instance, 0, function) ||
         !pt_is_allowed(instance, PT_STEPPING, function) ||
         !pt_may_step(instance, t, h, function)) {
@@ -78,7 +74,10 @@ PT_EXPORT(fmi3Status, fmi3DoStep)
     memcpy(values, s->values, sizeof(double) * PT_N_INPUTS);
     memcpy(slopes, s->slopes, sizeof(slopes));
     if (asks) pt_ask_inputs(instance, t, h);
-    status = pt_do_step(instance, t, h, function);
+    status = pt_do_step(instance, t, h, instance->host.returns_early, &has_event, function);
+#if PT_HAS_EVENT_MODE && PT_HAS_SAMPLES
+    if (instance->host.uses_events) has_event |= PT_NEXT(s->x, s->time) <= s->time;
+#endif
     if (status != PT_OK && asks) { /* nothing was changed, the inputs neither */
       memcpy(s->values, values, sizeof(double) * PT_N_INPUTS);
       memcpy(s->slopes, slopes, sizeof(slopes));
@@ -92,6 +91,8 @@ PT_EXPORT(fmi3Status, fmi3DoStep)
                             &asks_return, &return_time);
       s->phase = PT_STEPPING;
     }
+    if (status == PT_OK && needs_events) *needs_events = has_event;
+    if (status == PT_OK && returns_early) *returns_early = s->time < t + h;
     if (last_time) *last_time = s->time;
     return (fmi3Status)status;
   }

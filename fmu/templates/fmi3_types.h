@@ -54,6 +54,8 @@ typedef struct {
   fmi3LogMessageCallback log;
   fmi3IntermediateUpdateCallback update;
   int sets_inputs; /* whether the update may set inputs inside a step */
+  int uses_events; /* whether it is the importer who handles events */
+  int returns_early; /* whether steps may end at them */
 } PtHost;
 
 static void pt_emit(const PtHost *host, const char *name, int status,

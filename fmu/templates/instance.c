@@ -16,7 +16,7 @@ typedef enum {
 
 #define PT_RUNNING (PT_EVENT | PT_CONTINUOUS | PT_STEPPING)
 #define PT_STATE_MAGIC UINT64_C(0x7061636b7477696e)
-#define PT_STATE_VERSION 2u
+#define PT_STATE_VERSION 3u
 
 /* All that an instance knows, flat: saving and restoring it is a copy. The magic
  * number also tells a foreign byte order. */
@@ -37,7 +37,7 @@ typedef struct {
   double last_time;
   double last_step; /* 0 before the first */
 #endif
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
   double guess[PT_DIM(PT_N_ALGEBRAIC)]; /* where the search of a solution starts */
   double z[PT_DIM(PT_N_ALGEBRAIC)];     /* the last solution */
   double derivatives[PT_DIM(PT_N_STATES)];
@@ -47,10 +47,12 @@ typedef struct {
   int32_t is_exchange;
   int32_t is_dirty; /* inputs or parameters changed since the last initialize */
   int32_t is_stale; /* the equations have to be evaluated again */
+  int32_t is_touched; /* inputs or parameters were set after the last outputs */
   int32_t has_stop_time;
   int32_t step_status;
   int32_t n_rows;      /* of the input polynomials, 1 if they are constant */
   int32_t last_n_rows; /* the same in the last step */
+  int32_t unused;
 } PtState;
 
 /* A direction, or a gradient, in all that a derivative may have on either side. */
@@ -72,7 +74,7 @@ typedef struct {
   double rows[PT_DIM(PT_ROWS * PT_N_INPUTS)];
   double before[PT_DIM(PT_N_MEMORY)];
   double result[PT_DIM(PT_N_OUTPUTS)];
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
   double z[PT_DIM(PT_N_ALGEBRAIC)];
 #endif
   PtDirection seed, sensitivity;
@@ -255,7 +257,7 @@ static int pt_refresh(PtInstance *instance, const char *function) {
   const double *p = y + PT_N_OUTPUTS;
   int is_refused = 1;
   if (!s->is_dirty) return 1;
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
   if (s->is_exchange) {
     is_refused = PT_START(s->values, p, s->x, s->guess, instance->space) ||
                  PT_EVALUATE(&s->time, s->x, s->guess, s->values, p, s->derivatives, y,
@@ -267,8 +269,8 @@ static int pt_refresh(PtInstance *instance, const char *function) {
     memcpy(s->guess, s->z, sizeof(s->z));
   }
 #endif
-#if PT_HAS_STEPS
-  if (!s->is_exchange) {
+#if PT_HAS_STEPS || PT_HAS_SAMPLES
+  if (!(s->is_exchange && PT_HAS_EQUATIONS)) {
     is_refused = PT_INITIALIZE(s->values, p, s->x, y, instance->space);
     s->is_stale = 1;
 #if PT_HAS_DERIVATIVES
@@ -287,6 +289,6 @@ static int pt_refresh(PtInstance *instance, const char *function) {
               function);
     return 0;
   }
-  s->is_dirty = 0;
+  s->is_dirty = s->is_touched = 0;
   return 1;
 }

@@ -79,7 +79,7 @@ static int pt_differentiate(PtInstance *instance, PtList unknowns, PtList knowns
   int needs = 0, is_refused = 1, k;
   size_t i;
   if (!pt_is_allowed(instance, PT_INITIALIZATION | PT_RUNNING, function)) return PT_ERROR;
-  if (instance->state.is_exchange ? !PT_HAS_EXCHANGE : !PT_HAS_DERIVATIVES) {
+  if (instance->state.is_exchange ? !PT_HAS_EQUATIONS : !PT_HAS_DERIVATIVES) {
     return pt_refuse(instance, PT_ERROR, "%s is not provided.", function);
   }
   if (!pt_check_side(instance, &unknowns, 1, &needs, function) ||
@@ -96,7 +96,7 @@ static int pt_differentiate(PtInstance *instance, PtList unknowns, PtList knowns
     double *place = pt_side(instance, d, v, is_adjoint);
     for (k = 0; k < v->size; ++k) place[k] += *seeds++;
   }
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
   if (instance->state.is_exchange) {
     if (!pt_evaluate(instance, function)) return PT_DISCARD;
     is_refused = is_adjoint ? pt_gradient_of_equations(instance)

@@ -33,6 +33,11 @@ static void pt_project(int n_rows, double length, double *rows) {
   }
 }
 
+/* Whether the step map follows polynomials of so many rows. */
+static int pt_is_followed(int n_rows) {
+  return PT_INPUT_ORDER + 1 >= PT_ROWS || n_rows <= PT_INPUT_ORDER + 1;
+}
+
 /* How many equal substeps a step takes; `PT_STEP` cuts those of constant inputs. */
 static int pt_substeps(double h, int n_rows) {
   const double limit = PT_SUBSTEP;
@@ -41,7 +46,7 @@ static int pt_substeps(double h, int n_rows) {
     n = (int)(h / limit - 1e-9);
     if ((double)n < h / limit - 1e-9) ++n;
   }
-  return n_rows > PT_INPUT_ORDER + 1 && n < PT_PROJECTED_SUBSTEPS
+  return !pt_is_followed(n_rows) && n < PT_PROJECTED_SUBSTEPS
              ? PT_PROJECTED_SUBSTEPS
              : n;
 }
@@ -50,58 +55,75 @@ static int pt_substeps(double h, int n_rows) {
 static void pt_substep_rows(const double *values, const double *slopes, int n_rows,
                             double length, int i, double *rows) {
   pt_move(values, slopes, n_rows, i * length, rows);
-  if (n_rows > PT_INPUT_ORDER + 1) pt_project(n_rows, length, rows);
+  if (!pt_is_followed(n_rows)) pt_project(n_rows, length, rows);
 }
 
-/* Steps with inputs of a higher order than the step map takes. */
-static int pt_take_projected(PtInstance *instance, double t, double h) {
+/* One step of the step map: 0 if it was done, 1 if refused, and, if it `stops` at
+ * events, 2 if one is due at `*end`, which is given as the end of the step. */
+static int pt_advance(PtInstance *instance, double t, double h, int stops,
+                      const double *u, double *y, double *end) {
+  PtState *s = &instance->state;
+  const double *p = s->values + PT_N_INPUTS + PT_N_OUTPUTS;
+#if PT_HAS_EVENT_MODE
+  if (stops) return PT_STEP_UNTIL(s->x, t, h, u, p, y, end, instance->space);
+#endif
+  (void)stops;
+  (void)end;
+  return PT_STEP(s->x, t, h, u, p, y, instance->space);
+}
+
+/* Steps with inputs of a higher order than the step map takes; see `pt_advance`. */
+static int pt_take_projected(PtInstance *instance, double t, double h, int stops,
+                             double *end) {
   PtState *s = &instance->state;
   const double *p = s->values + PT_N_INPUTS + PT_N_OUTPUTS;
   const int n = pt_substeps(h, s->n_rows);
   const double length = h / n;
   double total[PT_DIM(PT_N_OUTPUTS)], *y = instance->result;
-  double kept[PT_DIM(PT_N_MEMORY)];
-  int i, k, is_refused = 0;
+  double kept[PT_DIM(PT_N_MEMORY)], count = 0.0, share;
+  int i, k, outcome = 0;
   for (k = 0; k < PT_N_OUTPUTS; ++k) total[k] = 0.0;
-  for (i = 0; i < n && !is_refused; ++i) {
+  for (i = 0; i < n && outcome == 0; ++i) {
+    const double from = t + i * length;
+    double at = i == n - 1 ? t + h : from + length;
+    const double last = at;
     pt_substep_rows(s->values, s->slopes, s->n_rows, length, i, instance->rows);
-    is_refused = PT_STEP(s->x, t + i * length, length, instance->rows, p, y,
-                         instance->space);
-    for (k = 0; k < PT_N_OUTPUTS; ++k) total[k] += y[k];
+    outcome = pt_advance(instance, from, length, stops, instance->rows, y, &at);
+    share = outcome == 2 && at < last ? (at - from) / length : 1.0;
+    if (outcome == 2) *end = at;
+    for (k = 0; k < PT_N_OUTPUTS; ++k) total[k] += share * y[k];
+    count += share;
   }
-  if (!is_refused) { /* outputs at the end are those of the inputs there */
+  if (outcome != 1) { /* outputs at the end are those of the inputs there */
     memcpy(kept, s->x, sizeof(kept));
-    pt_move(s->values, s->slopes, s->n_rows, h, instance->rows);
-    is_refused = PT_STEP(kept, t + h, 0.0, instance->rows, p, y, instance->space);
+    pt_move(s->values, s->slopes, s->n_rows, outcome == 2 ? *end - t : h,
+            instance->rows);
+    if (PT_STEP(kept, *end, 0.0, instance->rows, p, y, instance->space)) outcome = 1;
   }
-  if (is_refused) return 1;
+  if (outcome == 1) return 1;
   for (k = 0; k < PT_N_OUTPUTS; ++k) {
-    s->values[PT_N_INPUTS + k] = pt_is_mean[k] ? total[k] / n : y[k];
+    s->values[PT_N_INPUTS + k] =
+        pt_is_mean[k] ? (count > 0.0 ? total[k] / count : y[k]) : y[k];
   }
-  return 0;
+  return outcome;
 }
 
-/* Advance by `h`; nothing is changed where this is not possible. */
-static int pt_take(PtInstance *instance, double t, double h) {
+/* Advance by `h`, or to an event, as `pt_advance`; nothing is changed where this is not
+ * possible. */
+static int pt_take(PtInstance *instance, double t, double h, int stops, double *end) {
   PtState *s = &instance->state;
   double *y = s->values + PT_N_INPUTS;
-  const double *p = y + PT_N_OUTPUTS;
   const int n_rows = s->n_rows;
-  const int is_followed = n_rows <= PT_INPUT_ORDER + 1;
-  int is_refused;
+  const int is_followed = pt_is_followed(n_rows);
+  int outcome;
+  *end = t + h;
   if (PT_HAS_DERIVATIVES || !is_followed) memcpy(instance->before, s->x, sizeof(s->x));
   if (is_followed) {
-    const double *u = s->values;
-    if (PT_INPUT_ORDER > 0) {
-      memcpy(instance->rows, s->values, sizeof(double) * PT_N_INPUTS);
-      memcpy(instance->rows + PT_N_INPUTS, s->slopes, sizeof(s->slopes));
-      u = instance->rows;
-    }
-    is_refused = PT_STEP(s->x, t, h, u, p, y, instance->space);
+    outcome = pt_advance(instance, t, h, stops, pt_given(instance), y, end);
   } else {
-    is_refused = pt_take_projected(instance, t, h);
+    outcome = pt_take_projected(instance, t, h, stops, end);
   }
-  if (is_refused) { /* a refused `PT_STEP` changed nothing, but those before it did */
+  if (outcome == 1) { /* a refused `PT_STEP` changed nothing, but those before it did */
     if (!is_followed) memcpy(s->x, instance->before, sizeof(s->x));
     return 1;
   }
@@ -110,19 +132,19 @@ static int pt_take(PtInstance *instance, double t, double h) {
   memcpy(s->last_inputs, s->values, sizeof(double) * PT_N_INPUTS);
   memcpy(s->last_inputs + PT_N_INPUTS, s->slopes,
          sizeof(double) * (PT_ROWS - 1) * PT_N_INPUTS);
-  memcpy(s->last_parameters, p, sizeof(double) * PT_N_PARAMETERS);
+  memcpy(s->last_parameters, y + PT_N_OUTPUTS, sizeof(double) * PT_N_PARAMETERS);
   s->last_n_rows = n_rows;
   s->last_time = t;
   s->last_step = h;
 #endif
   if (n_rows > 1) { /* the polynomials go on from the end of the step */
-    pt_move(s->values, s->slopes, n_rows, h, instance->rows);
+    pt_move(s->values, s->slopes, n_rows, *end < t + h ? *end - t : h, instance->rows);
     memcpy(s->values, instance->rows, sizeof(double) * PT_N_INPUTS);
     memcpy(s->slopes, instance->rows + PT_N_INPUTS,
            sizeof(double) * (PT_ROWS - 1) * PT_N_INPUTS);
     pt_count_rows(s);
   }
-  return 0;
+  return outcome;
 }
 
 /* Whether a step of `h` from `t` can be tried; says why not. */
@@ -150,20 +172,27 @@ static int pt_may_step(const PtInstance *instance, double t, double h,
   return 1;
 }
 
-static int pt_do_step(PtInstance *instance, double t, double h, const char *function) {
+/* Take a step, if it `stops` at most to the first event. */
+static int pt_do_step(PtInstance *instance, double t, double h, int stops,
+                      int *has_event, const char *function) {
   PtState *s = &instance->state;
-  if (pt_take(instance, t, h)) {
+  double end;
+  const int outcome = pt_take(instance, t, h, stops, &end);
+  *has_event = outcome == 2;
+  if (outcome == 1) {
     s->step_status = PT_DISCARD;
     return pt_refuse(instance, PT_DISCARD,
                      "%s: the step of %g s from %g s was refused, because its result "
                      "cannot be computed or is not finite; nothing was changed.",
                      function, h, t);
   }
-  s->time = t + h;
+  s->time = end;
   s->step_status = PT_OK;
   s->is_stale = 1;
+  s->is_touched = 0;
   if (instance->log_mask & 4) {
-    pt_refuse(instance, PT_OK, "%s: stepped by %g s to %.17g s.", function, h, s->time);
+    pt_refuse(instance, PT_OK, "%s: stepped by %g s to %.17g s.", function, end - t,
+              s->time);
   }
   return PT_OK;
 }

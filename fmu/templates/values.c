@@ -6,7 +6,7 @@
 #define PT_AT_DERIVATIVE (PT_AT_STATE + PT_N_STATES)
 #define PT_AT_INDICATOR (PT_AT_DERIVATIVE + PT_N_DERIVATIVES)
 
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
 /* Where the search of the algebraic states starts. Not the last solution but one that
  * the importer accepted, so that trial states leave no trace in the last digits. */
 static const double *pt_guess(const PtState *s) {
@@ -32,25 +32,67 @@ static int pt_evaluate(PtInstance *instance, const char *function) {
     return 0;
   }
   memcpy(s->z, instance->z, sizeof(s->z));
-  if (s->is_exchange) memcpy(y, result, sizeof(double) * PT_N_OUTPUTS);
+  if (s->is_exchange) { /* what is discrete only changes at events */
+    int k;
+    for (k = 0; k < PT_N_OUTPUTS; ++k) {
+      if (s->phase != PT_CONTINUOUS || !pt_is_discrete[k]) y[k] = result[k];
+    }
+  }
   s->is_stale = 0;
   return 1;
 }
 #endif
 
-/* Make the values of `v` current; says why not and returns the status. */
-static int pt_prepare(PtInstance *instance, const PtVariable *v, const char *function) {
+#if PT_HAS_STEPS || PT_HAS_SAMPLES
+/* The inputs as `PT_STEP` takes them. */
+static const double *pt_given(PtInstance *instance) {
   const PtState *s = &instance->state;
-  if (v->kind < PT_OUTPUT || v->kind == PT_TIME) return PT_OK;
+  if (PT_INPUT_ORDER == 0) return s->values;
+  memcpy(instance->rows, s->values, sizeof(double) * PT_N_INPUTS);
+  memcpy(instance->rows + PT_N_INPUTS, s->slopes,
+         sizeof(double) * (PT_ROWS - 1) * PT_N_INPUTS);
+  return instance->rows;
+}
+#endif
+
+#if PT_HAS_EVENT_MODE && !PT_HAS_SAMPLES
+/* In event mode outputs follow the inputs at once: a step of length zero. */
+static int pt_observe(PtInstance *instance, const char *function) {
+  PtState *s = &instance->state;
+  double *y = s->values + PT_N_INPUTS;
+  int k;
+  if (s->is_exchange || s->phase != PT_EVENT || !s->is_touched) return 1;
+  memcpy(instance->before, s->x, sizeof(s->x));
+  if (PT_STEP(instance->before, s->time, 0.0, pt_given(instance), y + PT_N_OUTPUTS,
+              instance->result, instance->space)) {
+    pt_refuse(instance, PT_DISCARD, "%s: there are no finite outputs at %.17g s.",
+              function, s->time);
+    return 0;
+  }
+  for (k = 0; k < PT_N_OUTPUTS; ++k) {
+    if (!pt_is_mean[k]) y[k] = instance->result[k];
+  }
+  s->is_touched = 0;
+  return 1;
+}
+#endif
+
+/* Make the values of a kind current; says why not and returns the status. */
+static int pt_prepare(PtInstance *instance, PtKind kind, const char *function) {
+  const PtState *s = &instance->state;
+  if (kind < PT_OUTPUT || kind == PT_TIME) return PT_OK;
   if (!pt_is_allowed(instance, PT_ANY & ~PT_INSTANTIATED, function) ||
       !pt_refresh(instance, function)) {
     return PT_ERROR;
   }
-#if PT_HAS_EXCHANGE
-  if ((s->is_exchange || v->kind >= PT_DERIVATIVE) && v->kind != PT_STATE &&
+#if PT_HAS_EQUATIONS
+  if ((s->is_exchange || kind >= PT_DERIVATIVE) && kind != PT_STATE &&
       !pt_evaluate(instance, function)) {
     return PT_DISCARD;
   }
+#endif
+#if PT_HAS_EVENT_MODE && !PT_HAS_SAMPLES
+  if (kind == PT_OUTPUT && !pt_observe(instance, function)) return PT_DISCARD;
 #endif
   (void)s;
   return PT_OK;
@@ -59,7 +101,7 @@ static int pt_prepare(PtInstance *instance, const PtVariable *v, const char *fun
 static const double *pt_place(const PtState *s, const PtVariable *v) {
   switch (v->kind) {
     case PT_STATE: return s->x + (v->address - PT_AT_STATE);
-#if PT_HAS_EXCHANGE
+#if PT_HAS_EQUATIONS
     case PT_DERIVATIVE: return s->derivatives + (v->address - PT_AT_DERIVATIVE);
     case PT_INDICATOR: return s->indicators + (v->address - PT_AT_INDICATOR);
 #endif
@@ -99,15 +141,20 @@ static int pt_get(PtInstance *instance, const unsigned int references[], size_t 
                   double values[], size_t n_values, const char *function) {
   size_t i;
   int k;
+  unsigned int prepared = 0; /* kinds */
   if (!instance ||
       !pt_is_complete(instance, references, n, n_values, function)) {
     return PT_ERROR;
   }
   for (i = 0; i < n; ++i) {
     const PtVariable *v = &pt_variables[references[i]];
-    const int status = pt_prepare(instance, v, function);
-    const double *place = pt_place(&instance->state, v);
-    if (status != PT_OK) return status;
+    const double *place = v->kind <= PT_OUTPUT ? instance->state.values + v->address
+                                               : pt_place(&instance->state, v);
+    if (!(prepared & 1u << v->kind)) {
+      const int status = pt_prepare(instance, v->kind, function);
+      if (status != PT_OK) return status;
+      prepared |= 1u << v->kind;
+    }
     for (k = 0; k < v->size; ++k) *values++ = place[k];
   }
   return PT_OK;
@@ -207,6 +254,6 @@ static int pt_set(PtInstance *instance, const unsigned int references[], size_t 
     for (k = 0; k < v->size; ++k) place[k] = *values++;
   }
   if (s->phase == PT_INITIALIZATION) s->is_dirty = 1;
-  s->is_stale = 1;
+  s->is_stale = s->is_touched = 1;
   return PT_OK;
 }

@@ -25,7 +25,8 @@ import numpy as np
 
 from packtwin.fmu.reference import runner_of
 from packtwin.scenarios.bench_fmu_exchange import solved_outputs
-from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
+from packtwin.scenarios.fmu_model import FmuModel
+from packtwin.scenarios.fmu_models import find_fmu_model
 from packtwin.twin.errors import PackTwinError
 
 PACKAGES = (

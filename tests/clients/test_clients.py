@@ -12,7 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from packtwin.scenarios.fmu_models import FmuModel, find_fmu_model
+from packtwin.scenarios.fmu_model import FmuModel
+from packtwin.scenarios.fmu_models import find_fmu_model
 
 
 def _runner() -> ModuleType:

@@ -6,6 +6,7 @@ start values.
 
 from __future__ import annotations
 
+import ctypes
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -20,8 +21,10 @@ from packtwin.cosim.cooling_rules import (
     CoolingRules,
     CoolingRulesConfig,
     CoolingThresholds,
+    cooling_controller,
 )
 from packtwin.cosim.function_component import PeriodicComponent
+from packtwin.cosim.multirate import MultirateComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
@@ -31,6 +34,8 @@ from packtwin.twin.component_roles import SensitiveComponent
 from packtwin.twin.implicit import implicit_source
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
+from packtwin.twin.native_component import NativeComponent
+from packtwin.twin.native_step import NATIVE_SIGNATURE
 from packtwin.twin.sensitivities import Cause, Effect, TakenStep
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.units import unit_of_name
@@ -122,6 +127,14 @@ def cell() -> StepMap:
     return make_cell()
 
 
+def slower_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=1.5, continues=True)
+
+
+def faster_component() -> Component:
+    return MultirateComponent(step_map_component(), step_s=0.125, continues=True)
+
+
 def charge_mpc() -> Component:
     """It charges: the start is at 50 %, plans are made every two seconds."""
     return make_mpc(cell(), interval_s=(2.0,) * 4, period_s=2.0)
@@ -138,6 +151,10 @@ def cccv_charger() -> Component:
     return CcCvCharger(config)
 
 
+def sampled_rules() -> Component:
+    return StepMapComponent(cooling_controller())
+
+
 def cooling_rules() -> Component:
     driving = CoolingThresholds(
         heat_below_K=283.15, cool_above_K=297.15, chill_above_K=308.15
@@ -151,9 +168,12 @@ FACTORIES = [
     signal_source,
     periodic_component,
     fmu_component,
+    slower_component,
+    faster_component,
     charge_mpc,
     cccv_charger,
     cooling_rules,
+    sampled_rules,
 ]
 Factory = Callable[[], Component]
 
@@ -374,6 +394,26 @@ def test_a_closed_component_can_start_over(component):
     component.close()
     np.testing.assert_array_equal(start(component), first)
     np.testing.assert_array_equal(run(component), rows)
+
+
+def test_native_steps_give_the_same_bits_and_python_goes_on_from_them(
+    component, factory
+):
+    if not isinstance(component, NativeComponent):
+        pytest.skip("has no step in C")
+    other = factory()
+    start(component)
+    start(other)
+    native = component.native_step()
+    step, rows = NATIVE_SIGNATURE(native.function), []
+    for k in range(12):
+        u, y = inputs(component, k), np.zeros(len(component.interface.outputs))
+        vectors = (v.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for v in (u, y))
+        assert step(native.self, k * STEP, (k + 1) * STEP, *vectors) == 0
+        rows.append(y)
+    np.testing.assert_array_equal(rows, run(other))
+    np.testing.assert_array_equal(run(component, 12, 15), run(other, 12, 15))
+    other.close()
 
 
 def test_steps_of_other_lengths_are_taken_as_promised(component):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from packtwin.scenarios.bench_cosim_linear import (
     two_masses,
 )
 from packtwin.twin.component import StepReport
-from packtwin.twin.errors import StepError, WiringError
+from packtwin.twin.errors import StepError
 from packtwin.twin.step_map import StepStatus
 from tests.fakes import Fake, Troubled
 
@@ -74,9 +75,35 @@ def test_constant_inputs_are_controlled_at_their_own_order():
     assert 1e-4 < found <= 1e-2
 
 
-def test_a_component_that_cannot_rewind_is_named():
-    system = two_masses(CUBIC, replace(CUBIC, can_rewind=False))
-    with pytest.raises(WiringError, match="`right` cannot rewind"):
+@pytest.mark.parametrize(
+    ("input_order", "has_slopes", "left_rewinds"),
+    [(3, True, True), (3, False, False), (0, True, False), (0, False, True)],
+)
+def test_without_a_way_back_an_indicator_keeps_the_error_near_the_tolerance(
+    input_order: int, has_slopes: bool, left_rewinds: bool
+):
+    able = replace(CUBIC, input_order=input_order, has_output_derivatives=has_slopes)
+    blind = replace(able, can_rewind=False)
+    steps = []
+    for tolerance in (1e-2, 1e-3):
+        system = two_masses(able if left_rewinds else blind, blind)
+        found, counts = error(system, exact_displacements, 10.0, 1.0, tolerance)
+        assert 1e-3 * tolerance < found <= 2.0 * tolerance
+        assert 0 < counts["steps found too long"] < 0.5 * counts["accepted steps"]
+        steps.append(counts["accepted steps"])
+        assert counts["steps of right"] >= steps[-1]
+    order = 2 if input_order == 0 else 3
+    assert steps[1] / steps[0] == pytest.approx(10.0 ** (1.0 / order), rel=0.3)
+
+
+def test_without_a_way_back_a_signal_that_jumps_on_ends_the_run_by_name():
+    signs = cycle([1.0, -1.0])
+    restless = Fake("restless", lambda _t, _u: [next(signs)])
+    other = Fake("other", inputs=("input_A",))
+    system = System(
+        [restless, other], [Connection("restless.output_A", "other.input_A")]
+    )
+    with pytest.raises(StepError, match=r"`restless\.output_A` cannot be foreseen"):
         simulate(system, stop_s=1.0, step_s=0.1, master=Adaptive())
 
 

@@ -164,7 +164,7 @@ def test_rewind_repeats_the_same_outputs():
     saved = charger.save()
     first = [step(charger, s, cell_voltage_max_V=4.2) for s in range(1, 4)]
     charger.restore(saved)
-    assert charger.save()[0].phase is ChargePhase.CONSTANT_CURRENT
+    assert charger.save()[0].tolist() == [ChargePhase.CONSTANT_CURRENT]
     assert [step(charger, s, cell_voltage_max_V=4.2) for s in range(1, 4)] == first
     charger.close()
     charger.close()

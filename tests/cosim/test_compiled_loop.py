@@ -96,6 +96,14 @@ def test_failures_say_the_same_and_keep_the_same(how: str, failing_step: int) ->
     assert len(caught.value.result.time_s) == failing_step
 
 
+def test_an_asked_for_end_is_the_same() -> None:
+    system = System([Troubled("end", 7), Clock()], constants={"troubled.input_A": 1.0})
+    slow, fast = both(system, Jacobi, stop_s=300.0, step_s=1.0)
+    assert slow.status.kind == "stopped"
+    assert fast.status == slow.status
+    np.testing.assert_array_equal(fast.values, slow.values)
+
+
 def test_interrupts_reach_the_caller_and_components_are_closed() -> None:
     def interrupt(t: float, u: np.ndarray) -> list[float]:
         if t > 0.5:

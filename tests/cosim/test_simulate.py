@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from packtwin.cosim.connection import Connection
-from packtwin.cosim.masters import Jacobi
+from packtwin.cosim.masters import GaussSeidel, Iterated, Jacobi
 from packtwin.cosim.result import Result
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.stop_condition import StopCondition
 from packtwin.cosim.system import System
-from packtwin.twin.component import Capabilities
+from packtwin.twin.component import Capabilities, StepReport, ticks
 from packtwin.twin.errors import ScenarioError, StepError, WiringError
+from packtwin.twin.step_map import StepStatus
 from tests.fakes import Accumulator, Clock, Fake, Troubled
 
 
@@ -123,6 +125,25 @@ def test_a_failure_can_be_a_status():
     result = simulate(troubled(), stop_s=10.0, step_s=1.0, throw=False)
     assert result.status.kind == "failed"
     assert result.status.reason == "it refused the step: the voltage is too low"
+    assert result.stats.step_count == 3
+
+
+@pytest.mark.parametrize("master", [GaussSeidel(), Iterated()])
+def test_a_component_may_ask_to_end_and_that_is_no_failure(master):
+    clock = Clock()
+    step = clock.step
+    end = StepReport(
+        outputs=np.zeros(1),
+        end_tick=ticks(3.0),
+        status=StepStatus.ENDED,
+        message="done",
+    )
+    clock.step = lambda *now: end if now[0] >= ticks(3.0) else step(*now)
+    result = simulate(System([clock]), stop_s=10.0, step_s=1.0, master=master)
+    assert (result.status.kind, result.status.time_s) == ("stopped", 3.0)
+    assert result.status.component == "clock"
+    assert result.status.reason == "`clock` asks to end at 3 s: done"
+    assert list(result["clock.time_s"]) == [0.0, 1.0, 2.0, 3.0]
     assert result.stats.step_count == 3
 
 

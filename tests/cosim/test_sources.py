@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from packtwin.cosim.sources import SignalSource
 from packtwin.twin.component import ticks
 from packtwin.twin.errors import InterfaceError, StepError
+from packtwin.twin.native_step import NATIVE_SIGNATURE
 from packtwin.twin.step_map import StepStatus
 
 NONE = np.zeros(0)
@@ -112,3 +114,29 @@ def test_the_edge_rows_can_be_held():
 def test_a_table_that_cannot_be_used_is_refused(time_s, columns, mean, words):
     with pytest.raises(InterfaceError, match=words):
         SignalSource("cycle", time_s, columns, mean=mean)
+
+
+@pytest.mark.fmu
+@pytest.mark.parametrize("beyond", ["refuse", "hold"])
+def test_the_step_in_c_gives_the_same_bits_and_refusals(beyond):
+    table = source(beyond=beyond)
+    native = table.native_step()
+    step = NATIVE_SIGNATURE(native.function)
+    edges = [-1.0, -0.3, 0.0, 0.1, 0.7, 1.0, 3.2, 3.9, 4.0, 5.0, 1.5, 3.3, 0.25, 90.0]
+    for start_s, end_s in pairwise(edges):
+        start, end = sorted((ticks(start_s), ticks(end_s)))
+        y = np.zeros(4)
+        given = (v.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for v in (NONE, y))
+        status = step(native.self, start, end, *given)
+        report = table.step(start, end, NONE)
+        assert status == (report.status is not StepStatus.OK)
+        if status:
+            resumed = native.resume(status, start, end, NONE)
+            assert resumed.message == report.message
+        else:
+            np.testing.assert_array_equal(y, report.outputs)
+
+
+def test_rows_too_far_apart_for_c_are_left_to_python():
+    far = SignalSource("far", [0.0, 1e7], {"speed_m_per_s": [0.0, 1.0]})
+    assert far.native_step() is None

@@ -10,41 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from packtwin.fmu.export import compile_source
+from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger, EventInfo
+from packtwin.fmu.fmi3 import IntermediateUpdateCallback, LogMessageCallback
 from packtwin.fmu.source import FmuSource, render_source
 from packtwin.twin.compiler import Compiler, find_compiler
-
-LOG3 = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p
-)
-LOG2 = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_char_p,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-)
-UPDATE = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_double,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-)
-
-
-class Callbacks2(ctypes.Structure):
-    _fields_ = (
-        ("logger", LOG2),
-        ("calloc", ctypes.c_void_p),
-        ("free", ctypes.c_void_p),
-        ("finished", ctypes.c_void_p),
-        ("environment", ctypes.c_void_p),
-    )
 
 
 def vector(values):
@@ -66,7 +35,15 @@ def compiled_library(source: FmuSource, folder: Path) -> Path:
 class RawFmu:
     """One instance; every call returns or checks its status and keeps the log."""
 
-    def __init__(self, library: Path, source: FmuSource, kind="cs", update=None):
+    def __init__(
+        self,
+        library: Path,
+        source: FmuSource,
+        kind="cs",
+        update=None,
+        has_events=False,
+        is_early=False,
+    ):
         self.library = ctypes.CDLL(str(library))
         self.major = int(source.fmi_version[0])
         self.source = source
@@ -78,14 +55,15 @@ class RawFmu:
             dimension = v.find("Dimension")
             n = 1 if dimension is None else int(dimension.get("start"))
             self.size[v.get("name")] = n
-        self.update = UPDATE(update) if update else UPDATE()
+        self.update = IntermediateUpdateCallback(update or 0)
+        self.modes = has_events, is_early
         make = getattr(self, f"_make{self.major}")
         self.instance = make(kind)
         assert self.instance, self.log
 
     def _make2(self, kind):
-        self.logger = LOG2(lambda e, n, s, c, m: self.log.append(m.decode()))
-        self.callbacks = Callbacks2(logger=self.logger)
+        self.logger = CallbackLogger(lambda e, n, s, c, m: self.log.append(m.decode()))
+        self.callbacks = CallbackFunctions(logger=self.logger)
         instantiate = self.library.fmi2Instantiate
         instantiate.restype = ctypes.c_void_p
         return instantiate(
@@ -99,7 +77,7 @@ class RawFmu:
         )
 
     def _make3(self, kind):
-        self.logger = LOG3(lambda e, s, c, m: self.log.append(m.decode()))
+        self.logger = LogMessageCallback(lambda e, s, c, m: self.log.append(m.decode()))
         token = self.source.token.encode()
         if kind == "me":
             instantiate = self.library.fmi3InstantiateModelExchange
@@ -120,8 +98,7 @@ class RawFmu:
             None,
             False,
             False,
-            False,
-            False,
+            *self.modes,
             required,
             ctypes.c_size_t(len(inputs) if self.update else 0),
             None,
@@ -182,16 +159,38 @@ class RawFmu:
         return values
 
     def step(self, t, h):
-        t, h = ctypes.c_double(t), ctypes.c_double(h)
         if self.major == 2:
-            return self.call("DoStep", t, h, 1)
-        flags = [ctypes.c_bool(True) for _ in range(3)]
-        self.last = ctypes.c_double(np.nan)
-        status = self.call(
-            "DoStep", t, h, True, *map(ctypes.byref, flags), ctypes.byref(self.last)
-        )
-        assert not any(flag.value for flag in flags)
+            return self.call("DoStep", ctypes.c_double(t), ctypes.c_double(h), 1)
+        status, flags, self.last_s = self.step_until(t, h)
+        assert not any(flags)
         return status
+
+    def step_until(self, t, h):
+        """Return status, (needs events, ends, is early) and the time reached: FMI 3."""
+        flags = [ctypes.c_bool(True) for _ in range(3)]
+        last = ctypes.c_double(np.nan)
+        status = self.call(
+            "DoStep",
+            ctypes.c_double(t),
+            ctypes.c_double(h),
+            True,
+            *map(ctypes.byref, flags),
+            ctypes.byref(last),
+        )
+        return status, tuple(flag.value for flag in flags), last.value
+
+    def settle(self):
+        """Update discrete states; return the time of the next event or infinity."""
+        if self.major == 2:
+            info = EventInfo()
+            assert self.call("NewDiscreteStates", ctypes.byref(info)) == 0, self.log
+            assert not info.new_discrete_states_needed
+            return info.next_event_time if info.next_event_time_defined else np.inf
+        flags, next_s = [ctypes.c_bool(True) for _ in range(5)], ctypes.c_double()
+        pointers = (*map(ctypes.byref, flags), ctypes.byref(next_s))
+        assert self.call("UpdateDiscreteStates", *pointers) == 0, self.log
+        assert not any(flag.value for flag in flags[:4])
+        return next_s.value if flags[4].value else np.inf
 
     def set_slopes(self, names, order, values):
         """FMI 2's input derivatives."""

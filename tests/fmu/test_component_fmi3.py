@@ -12,6 +12,7 @@ import pytest
 from packtwin.fmu.archive import write_archive
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.file import FmuFile
+from packtwin.scenarios.bench_check_mutants import read_members
 from packtwin.twin.component import ticks
 from packtwin.twin.component_roles import EventComponent
 from packtwin.twin.errors import FmuError
@@ -88,9 +89,8 @@ def test_end_that_the_fmu_asks_for_is_reached_and_then_said(
     for k in range(5):
         assert stairs.step(k * second, (k + 1) * second, U).status is StepStatus.OK
     report = stairs.step(5 * second, 6 * second, U)
-    assert report.status is StepStatus.REFUSED
+    assert report.status is StepStatus.ENDED
     assert report.end_tick == 5 * second
-    assert report.message == "it asks to end the simulation"
     assert stairs.initialize(0, U)[4] == 1.0
     assert stairs.step(0, second, U).status is StepStatus.OK
 
@@ -109,6 +109,52 @@ def test_reported_event_ends_the_step_where_it_is(stairs_fmu: Path) -> None:
     assert report.status is StepStatus.OK
     assert component.event_count == 1
     component.close()
+
+
+@pytest.fixture
+def rewinding(stairs_fmu: Path, tmp_path: Path) -> Iterator[FmuComponent]:
+    """The same with a description that admits to copies of the state."""
+    members = read_members(stairs_fmu)
+    text, flag = members["modelDescription.xml"], b'hasEventMode="true"'
+    assert text.count(flag) == 1
+    members["modelDescription.xml"] = text.replace(
+        flag, flag + b' canGetAndSetFMUState="true"'
+    )
+    path = tmp_path / "rewinding.fmu"
+    write_archive(path, members)
+    component = FmuComponent(path)
+    yield component
+    component.close()
+
+
+def test_rewinding_brings_discrete_inputs_back(rewinding: FmuComponent) -> None:
+    opened = U + np.array([0.0, 0.0, 0.0, 1.0])
+    rewinding.initialize(0, U)
+    before = rewinding.save()
+    assert rewinding.step(0, H, opened).outputs[3] == 1.0
+    rewinding.restore(before)
+    assert rewinding.step(0, H, opened).outputs[3] == 1.0
+    rewinding.restore(before)
+    assert rewinding.step(0, H, U).outputs[3] == 0.0
+
+
+def test_rewinding_takes_back_events_and_an_asked_for_end(
+    rewinding: FmuComponent,
+) -> None:
+    second = ticks(1.0)
+    rewinding.initialize(0, U)
+    for k in range(4):
+        rewinding.step(k * second, (k + 1) * second, U)
+    before = rewinding.save()
+    assert rewinding.event_count == 4
+    for _ in range(2):
+        report = rewinding.step(4 * second, 5 * second, U)
+        assert report.status is StepStatus.OK
+        assert rewinding.event_count == 5
+        report = rewinding.step(5 * second, 6 * second, U)
+        assert report.status is StepStatus.ENDED
+        rewinding.restore(before)
+    assert rewinding.event_count == 4
 
 
 def test_more_rows_than_the_fmu_takes_are_refused(stairs: FmuComponent) -> None:

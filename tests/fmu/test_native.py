@@ -19,7 +19,8 @@ from packtwin.fmu.archive import write_archive
 from packtwin.fmu.component import FmuComponent
 from packtwin.twin.component import ticks
 from packtwin.twin.errors import FmuCallError
-from packtwin.twin.native_step import NATIVE_SIGNATURE, NativeComponent
+from packtwin.twin.native_component import NativeComponent
+from packtwin.twin.native_step import NATIVE_SIGNATURE
 from tests.fakes import Fake
 
 pytestmark = pytest.mark.fmu
@@ -121,7 +122,8 @@ def test_fmu_with_discrete_inputs_stays_in_python(stairs_fmu: Path) -> None:
     slow, fast = both([stairs], (), constants, stop_s=9.0, step_s=0.3)
     assert fast.provenance["loop"].endswith("no component")
     assert slow["stairs.counter"][-1] == 5.0
-    assert "it asks to end the simulation" in fast.status.reason
+    assert fast.status.kind == "stopped"
+    assert fast.status.reason.startswith("`stairs` asks to end at ")
 
 
 @pytest.mark.parametrize("step_s", [0.5, 0.7])
@@ -141,6 +143,9 @@ def test_events_early_returns_and_ends_are_finished_in_python(
     assert fast.provenance["loop"].endswith(": stairs")
     assert slow["stairs.counter"][-1] == 5.0
     assert stairs.event_count == 4
+    assert [event.time_s for event in slow.events] == [1.0, 2.0, 3.0, 4.0]
+    assert fast.events == slow.events
     slow, fast = both([stairs], (), constants, stop_s=9.0, step_s=0.5)
-    assert "it asks to end the simulation" in fast.status.reason
+    assert fast.status.kind == "stopped"
+    assert fast.status.reason.startswith("`stairs` asks to end at ")
     assert slow["stairs.counter"][-1] == 6.0

@@ -128,7 +128,7 @@ def test_a_step_goes_on_through_an_event_and_the_description_says_so(
         result["y[0]"], 1.2345 - result["time"], rtol=1e-12, atol=1e-12
     )
     text = description_of(path).get("description")
-    assert text == "Steps go on through the events `e[0]`."
+    assert text == "Steps go on through the events `e[0]`, except in event mode."
 
 
 def test_description_is_the_callers_alone_without_events(path: Path) -> None:

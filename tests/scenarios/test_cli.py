@@ -412,7 +412,13 @@ def test_retraining_goes_from_nothing_to_a_report_and_resumes(tmp_path: Path) ->
     packtwin("certify", path, "--out", out)
     spec = load_spec(out / "surrogate" / "certified.npz")
     assert spec.certificate["held_out_runs"] == 4
+    spent = spec.certificate["spent"]
+    assert sorted(spent) == ["generate", "train"]
+    assert all(min(part.values()) > 0.0 for part in spent.values())
     assert spec.certificate == json.loads((out / "certificate.json").read_text())
+    # One command does the same, and finds it done.
+    result = packtwin("run", path, "--out", out, "--retrain", "--until", "report")
+    assert "certify   up to date" in result.stdout
     # Killed after the training: it is kept.
     result = packtwin("run", path, "--out", out, "--retrain")
     assert "train     up to date" in result.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from packtwin.scenarios import fingerprints
+from packtwin.scenarios import fingerprints, stage_clock
 from packtwin.scenarios.fingerprints import STAGES, stage_fingerprint
 from packtwin.scenarios.loading import parse_scenario
 from packtwin.scenarios.pipeline import (
@@ -274,5 +274,47 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "stages" / "b.json").read_text())
     assert set(document) == {
         *("stage", "fingerprint", "upstream", "seed", "versions", "seconds"),
-        "outputs",
+        *("outputs", "processor_s"),
     }
+
+
+def test_the_time_of_a_killed_attempt_counts(tmp_path: Path) -> None:
+    left = tmp_path / "stages" / "b.unfinished"
+    write_text(left, '{"fingerprint": "b1", "wall_s": 1000.0, "processor_s": 1500.0}\n')
+    outcomes = pipeline(tmp_path, []).run()
+    assert 1000.0 <= outcomes[1].spent.wall_s < 1010.0
+    assert 1500.0 <= outcomes[1].spent.processor_s < 1510.0
+    assert not left.exists()
+    manifest = read_manifest(tmp_path, "b")
+    assert manifest is not None
+    assert manifest.spent == outcomes[1].spent
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        '{"fingerprint": "b0", "wall_s": 1000.0, "processor_s": 1500.0}',
+        '{"fingerprint": "b1", "wall_s": 10',
+        "[]",
+    ],
+)
+def test_the_time_of_other_work_does_not_count(tmp_path: Path, left: str) -> None:
+    write_text(tmp_path / "stages" / "b.unfinished", left)
+    assert pipeline(tmp_path, []).run()[1].spent.wall_s < 10.0
+
+
+def test_a_stage_keeps_its_time_while_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_clock, "_SAVE_EVERY_S", 0.0)
+
+    def killed(folder: Path, progress: Progress) -> Sequence[Path]:
+        progress(0.5, "half")
+        raise KeyboardInterrupt
+
+    stage = Stage(name="a", fingerprint="a1", work=killed)
+    with pytest.raises(KeyboardInterrupt):
+        Pipeline(folder=tmp_path, stages=(stage,)).run()
+    kept = json.loads((tmp_path / "stages" / "a.unfinished").read_text())
+    assert kept["fingerprint"] == "a1"
+    assert 0.0 < kept["wall_s"] < 10.0

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from packtwin.twin.compiler import STRICT_FLAGS, Compiler, find_compiler
-from packtwin.twin.vector_c import EXPORTED, preamble_to_c, program_to_c
+from packtwin.twin.linkage import EXPORTED
+from packtwin.twin.vector_c import preamble_to_c, program_to_c
 from packtwin.twin.vector_program import Program
 
 Call = Callable[..., list[np.ndarray]]

@@ -7,7 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from packtwin.twin.vector_c import EXPORTED, preamble_to_c
+from packtwin.twin.linkage import EXPORTED
+from packtwin.twin.vector_c import preamble_to_c
 from tests.twin.compiled_program import load
 
 pytestmark = pytest.mark.fmu

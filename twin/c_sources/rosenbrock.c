@@ -420,16 +420,27 @@ PT_ABI int PTI_NAME(explain)(const double *memory, double t, double h, const dou
   return status;
 }
 
+/* The slopes among the rows of u; null if there are none. */
+static const double *pti_slopes(const double *u) {
+  int i;
+  for (i = PTI_NU; i < 2 * PTI_NU; ++i) {
+    if (u[i] != 0.0) return u + PTI_NU;
+  }
+  return 0;
+}
+
 PT_ABI int PTI_NAME(step)(double *memory, double t, double h, const double *u,
                           const double *p, double *y, void *space) {
-  const double *du = 0; /* rows of u: values, slopes */
   double end;
-  int event, i;
-  for (i = PTI_NU; i < 2 * PTI_NU; ++i) {
-    if (u[i] != 0.0) du = u + PTI_NU;
-  }
-  return PTI_NAME(advance)(memory, t, h, u, du, p, y, 0, &end, &event, space) ==
-         PTI_REFUSED;
+  int event;
+  return PTI_NAME(advance)(memory, t, h, u, pti_slopes(u), p, y, 0, &end, &event,
+                           space) == PTI_REFUSED;
+}
+
+PT_ABI int PTI_NAME(step_until)(double *memory, double t, double h, const double *u,
+                                const double *p, double *y, double *end, void *space) {
+  int event;
+  return PTI_NAME(advance)(memory, t, h, u, pti_slopes(u), p, y, 1, end, &event, space);
 }
 
 /* n steps from times[0] to times[n]; rows of u and du (may be null) are those of each

@@ -9,7 +9,7 @@ import pytest
 
 from packtwin.fmu.checker.check import check_fmu
 from packtwin.fmu.checker.probes_slopes import judge_derivative
-from packtwin.fmu.checker.subject import RunVariable
+from packtwin.fmu.checker.run_variable import RunVariable
 from packtwin.fmu.export import export_fmu
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
@@ -56,6 +56,11 @@ def test_judgement(got: float, values: list[float], is_fault: bool) -> None:
     )
 
 
+def test_noise_of_a_solver_is_no_fault() -> None:
+    found = judge_derivative(variable(), "known", 4.1, [-0.04, 0.0, 0.04], 0.01, 0.2)
+    assert list(found) == []
+
+
 def variable() -> RunVariable:
     return RunVariable(
         key=1,
@@ -65,7 +70,8 @@ def variable() -> RunVariable:
         causality="output",
         variability="continuous",
         initial="calculated",
-        start=None,
+        size=1,
+        starts=(),
         minimum=-1e9,
         maximum=1e9,
         nominal=1.0,
