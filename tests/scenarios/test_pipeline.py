@@ -280,9 +280,7 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
 
 def test_the_time_of_a_killed_attempt_counts(tmp_path: Path) -> None:
     left = tmp_path / "stages" / "b.unfinished"
-    write_text(
-        left, '{"fingerprint": "b1", "wall_s": 1000.0, "processor_s": 1500.0}\n'
-    )
+    write_text(left, '{"fingerprint": "b1", "wall_s": 1000.0, "processor_s": 1500.0}\n')
     outcomes = pipeline(tmp_path, []).run()
     assert 1000.0 <= outcomes[1].spent.wall_s < 1010.0
     assert 1500.0 <= outcomes[1].spent.processor_s < 1510.0
