@@ -26,8 +26,9 @@ __all__ = ["SPEC_VERSION", "CellConstants", "SurrogateSpec", "load_spec", "save_
 
 Array: TypeAlias = NDArray[np.float64]
 
-SPEC_VERSION = 3
-_READABLE = (2, SPEC_VERSION)  # version 2 has neither `bound_floor` nor `risk_`
+SPEC_VERSION = 4
+# Version 2 has neither `bound_floor` nor `risk_`, version 3 no `pace_range`.
+_READABLE = (2, 3, SPEC_VERSION)
 # What reading a file that is no spec may raise.
 _DAMAGE = (
     OSError,

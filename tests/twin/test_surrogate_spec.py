@@ -56,7 +56,7 @@ def test_array_that_is_no_spec_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "remedy"),
-    [(1, "install a newer packtwin"), (-2, "train the surrogate again")],
+    [(1, "install a newer packtwin"), (-3, "train the surrogate again")],
 )
 def test_spec_of_another_version_is_refused(synthetic_spec, tmp_path, change, remedy):
     path = tmp_path / "spec.npz"
