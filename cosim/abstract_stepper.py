@@ -41,13 +41,16 @@ class StepOrder:
         components: Names in the order of their steps.
         lagged: Connections that carry the value at the start of the step; the others
             carry the one at its end.
+        remark: How the order was chosen, if there is something to say.
     """
 
     components: tuple[str, ...]
     lagged: tuple[Connection, ...]
+    remark: str = ""
 
     def __str__(self) -> str:
-        return " > ".join(self.components)
+        names = " > ".join(self.components)
+        return f"{names} ({self.remark})" if self.remark else names
 
 
 class AbstractStepper(ABC):

@@ -43,6 +43,12 @@ class AdaptivePace:
         self._accepted = self._rejected = 0
         self._forward = IndicatorPace(tolerance)
 
+    def scheme(self, unable: list[str]) -> str:
+        """Say in words how, if some components cannot go back."""
+        if not unable:
+            return "by their error, repeated where it was too large"
+        return f"by an indicator, none repeated: no way back for {', '.join(unable)}"
+
     @property
     def counts(self) -> dict[str, int]:
         """Accepted and rejected steps, or what `IndicatorPace` counts."""

@@ -166,12 +166,11 @@ def read_checkpoint(path: Path | str, identity: Identity) -> Any:
 def _compare(path: Path | str, saved: Identity, wanted: Identity) -> None:
     for key in {**saved, **wanted}:
         got, expected = saved.get(key), wanted.get(key)
-        if got == expected:
+        if json.dumps(got) == json.dumps(expected):  # NaN equals itself so
             continue
         if isinstance(got, dict) and isinstance(expected, dict):
-            names = [k for k in {**got, **expected} if got.get(k) != expected.get(k)]
-            key = f"{key} of `{names[0]}`"
-            got, expected = got.get(names[0]), expected.get(names[0])
+            name = next(k for k in {**got, **expected} if got.get(k) != expected.get(k))
+            key, got, expected = f"{key} of `{name}`", got.get(name), expected.get(name)
         msg = (
             f"`{path}` was saved by another run: {key} was {_short(got)} there and is "
             f"{_short(expected)} here; go on with what saved it, or start anew."

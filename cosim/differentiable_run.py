@@ -87,7 +87,7 @@ class DifferentiableRun:
         self.parameters, self.outputs = tuple(parameters), tuple(outputs)
         self._grid = TimeGrid.from_seconds(start_s, stop_s, step_s)
         self.times_s = self._grid.times_s(self._grid.count + 1)
-        self._stepper = master.stepper(system)
+        self._stepper = master.stepper(system, first_ticks=self._grid.first_ticks)
         self._slots = self._stepper.slots
         self._directions = [
             _direction(system, self._stepper, name) for name in self.parameters

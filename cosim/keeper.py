@@ -46,10 +46,12 @@ class Keeper:
         self._wanted, self._identity, self._freeze = checkpoint, identity, freeze
         self._is_interrupted = False
         self._former: Any = None
+        self._is_listening = False
 
     def __enter__(self) -> Keeper:
         if threading.current_thread() is threading.main_thread():
             self._former = signal.signal(signal.SIGINT, self._note)
+            self._is_listening = True
         return self
 
     def __exit__(
@@ -58,8 +60,9 @@ class Keeper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)
+        if self._is_listening:  # a handler that is not Python's cannot be put back
+            signal.signal(signal.SIGINT, self._former or signal.SIG_DFL)
+            self._is_listening = False
 
     def steps_until_due(self, done: int) -> int | None:
         """Return how many steps may be taken before the next time; None: any number."""

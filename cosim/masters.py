@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from packtwin.cosim.abstract_stepper import AbstractStepper, StepOrder
 from packtwin.cosim.adaptive_pace import AdaptivePace
+from packtwin.cosim.measured_order import lagged_connections, measured_order
 from packtwin.cosim.pace import EvenPace, Pace
 from packtwin.cosim.power_bond import PowerBond
 from packtwin.cosim.smooth_stepper import SmoothStepper
@@ -48,6 +49,7 @@ class AbstractMaster(ABC):
         system: System,
         *,
         duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
@@ -56,6 +58,7 @@ class AbstractMaster(ABC):
         Args:
             system: What to step.
             duration_s: Length of the whole run.
+            first_ticks: Of the first communication points, for a trial.
             bonds: Power bonds to account for.
             has_timing: Measure the seconds spent in each component.
         """
@@ -73,8 +76,13 @@ class AbstractExplicitMaster(AbstractMaster):
     is_compiled: bool = False
 
     @abstractmethod
-    def order(self, system: System) -> StepOrder:
-        """Return the order of steps and the connections that carry old values."""
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
+        """Return the order of steps and the connections that carry old values.
+
+        Args:
+            system: What to step.
+            first_ticks: Of the first communication points, for a trial.
+        """
 
     @override
     def prepare(
@@ -82,15 +90,19 @@ class AbstractExplicitMaster(AbstractMaster):
         system: System,
         *,
         duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:
-        return self.stepper(system, bonds=bonds, has_timing=has_timing)
+        return self.stepper(
+            system, first_ticks=first_ticks, bonds=bonds, has_timing=has_timing
+        )
 
     def stepper(
         self,
         system: System,
         *,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> Stepper:
@@ -104,7 +116,7 @@ class AbstractExplicitMaster(AbstractMaster):
             raise WiringError(msg)
         return Stepper(
             system,
-            self.order(system),
+            self.order(system, first_ticks),
             bonds=bonds,
             has_timing=has_timing,
             wants_c=self.is_compiled,
@@ -117,7 +129,7 @@ class Jacobi(AbstractExplicitMaster):
     """All components see the values at the start of the step, in any order."""
 
     @override
-    def order(self, system: System) -> StepOrder:
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
         return StepOrder(components=system.component_names, lagged=system.connections)
 
 
@@ -131,20 +143,22 @@ class GaussSeidel(AbstractExplicitMaster):
     values at the start of the step; so do all delayed ones. An output sampled as a
     mean over the step thus arrives in the very step it belongs to, and what one
     component gives the other receives.
+
+    Attributes:
+        is_measured: Let a trial at the start decide in a cycle, and not the declared
+            order: the weakest couplings carry old values. The provenance says how.
     """
 
+    is_measured: bool = False
+
     @override
-    def order(self, system: System) -> StepOrder:
+    def order(self, system: System, first_ticks: Sequence[int] = ()) -> StepOrder:
         order = tuple(name for group in system.groups for name in group)
-        rank = {name: i for i, name in enumerate(order)}
-        return StepOrder(
-            components=order,
-            lagged=tuple(
-                c
-                for c in system.connections
-                if c.is_delayed or rank[c.source.component] >= rank[c.target.component]
-            ),
-        )
+        lagged = lagged_connections(system, order)
+        declared = StepOrder(components=order, lagged=lagged)
+        if not self.is_measured:
+            return declared
+        return measured_order(system, declared, first_ticks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +188,7 @@ class AbstractSmoothMaster(AbstractMaster):
         system: System,
         *,
         duration_s: float = 1.0,
+        first_ticks: Sequence[int] = (),
         bonds: Sequence[PowerBond] = (),
         has_timing: bool = False,
     ) -> AbstractStepper:

@@ -75,6 +75,10 @@ class PacedRun(Protocol):
 class Pace(Protocol):
     """Chooses the steps of a run."""
 
+    def scheme(self, unable: list[str]) -> str:
+        """Say in words how, if some components cannot go back."""
+        ...
+
     @property
     def counts(self) -> dict[str, int]:
         """What it did."""
@@ -96,6 +100,10 @@ class Pace(Protocol):
 @final
 class EvenPace:
     """One step from one communication point to the next, cut at events only."""
+
+    def scheme(self, unable: list[str]) -> str:
+        """Say in words how."""
+        return "as given"
 
     @property
     def counts(self) -> dict[str, int]:

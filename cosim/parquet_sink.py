@@ -23,6 +23,7 @@ from packtwin.cosim.result_table import (
     batch_of,
     document_of,
     journal_path,
+    parquet_encoding,
     read_journal,
     row_group_rows,
     schema_of,
@@ -64,22 +65,13 @@ class ParquetSink:
             ScenarioError: The file cannot be written, or is not as `place` says.
         """
         schema, path = schema_of(series, document), Path(self.path)
-        journal = journal_path(path)
+        journal, rows = journal_path(path), 0
         try:
             if place is None or place["path"] != path.name:
                 journal.write_bytes(schema.serialize().to_pybytes())
-            elif journal.exists():
-                _cut(journal, series, place)
-            elif path.exists():
-                _reopen(path, journal, schema, series, int(place["rows"]))
             else:
-                msg = (
-                    f"The recording `{path}` is to go on, but neither it nor "
-                    f"`{journal.name}` is there; bring it back, or record to another "
-                    "file from here on."
-                )
-                raise ScenarioError(msg)
-            rows = 0 if place is None else int(place["rows"])
+                rows = int(place["rows"])
+                _go_on(path, schema, place)
             return _ParquetRecording(path, schema, journal.open("ab"), rows)
         except OSError as error:
             msg = f"The recording `{path}` cannot be written: {error}; choose another."
@@ -128,10 +120,10 @@ def _convert(journal: Path, path: Path, document: Mapping[str, Any]) -> None:
     series = series_of(schema)
     final_schema = schema_of(series, document)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    wanted = row_group_rows(series)
+    wanted, encoding = row_group_rows(series), parquet_encoding(series)
     held: list[Any] = []
     try:
-        with pq.ParquetWriter(temporary, final_schema) as writer:
+        with pq.ParquetWriter(temporary, final_schema, **encoding) as writer:
 
             def put(rows: int) -> None:
                 table = pa.Table.from_batches(held, schema)
@@ -152,38 +144,44 @@ def _convert(journal: Path, path: Path, document: Mapping[str, Any]) -> None:
             temporary.unlink()
 
 
-def _cut(journal: Path, series: Series, place: Mapping[str, Any]) -> None:
-    """Drop what a run recorded after it was saved."""
-    schema, _ = read_journal(journal)
-    size = journal.stat().st_size
-    if series_of(schema) != series or size < int(place["bytes"]):
-        msg = (
-            f"`{journal}` is not the recording that is to go on: other series, or "
-            f"{size} bytes where {place['bytes']} were written; record to another file."
-        )
-        raise ScenarioError(msg)
-    os.truncate(journal, int(place["bytes"]))
+def _go_on(path: Path, schema: Any, place: Mapping[str, Any]) -> None:
+    """Bring the journal to where a run was saved.
+
+    Raises:
+        ScenarioError: The recording is gone, or is another.
+    """
+    journal = journal_path(path)
+    if journal.exists():
+        found, _ = read_journal(journal)
+        is_ours = series_of(found) == series_of(schema)
+        if is_ours and journal.stat().st_size >= int(place["bytes"]):
+            os.truncate(journal, int(place["bytes"]))
+            return
+    elif path.exists() and _reopen(path, journal, schema, int(place["rows"])):
+        return
+    msg = (
+        f"The recording `{path}` is to go on, but it is gone or has other series or "
+        "fewer rows than were saved; bring it back, or record to another file."
+    )
+    raise ScenarioError(msg)
 
 
-def _reopen(path: Path, journal: Path, schema: Any, series: Series, rows: int) -> None:
-    """Make the journal of a run that had ended, up to where it was saved."""
+def _reopen(path: Path, journal: Path, schema: Any, rows: int) -> bool:
+    """Make the journal of a run that had ended; whether it holds so many rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with path.open("rb") as source, journal.open("wb") as target:
+    with path.open("rb") as source:
         stored = pq.ParquetFile(source)
-        found = stored.schema_arrow
-        if document_of(found) is None or series_of(found) != series:
-            msg = f"`{path}` records other series; record to another file."
-            raise ScenarioError(msg)
-        target.write(schema.serialize())
-        for batch in stored.iter_batches():
-            part = batch.slice(0, min(rows, batch.num_rows))
-            if part.num_rows:
-                table = pa.Table.from_batches([part]).cast(schema)
+        is_ours = document_of(stored.schema_arrow) is not None
+        is_ours = is_ours and series_of(stored.schema_arrow) == series_of(schema)
+        if not is_ours or stored.metadata.num_rows < rows:
+            return False
+        with journal.open("wb") as target:
+            target.write(schema.serialize())
+            for batch in stored.iter_batches():
+                table = pa.Table.from_batches([batch.slice(0, rows)]).cast(schema)
                 for piece in table.to_batches():
                     target.write(piece.serialize())
-            rows -= part.num_rows
-    if rows:
-        msg = f"`{path}` has {rows} rows too few; record to another file."
-        raise ScenarioError(msg)
+                rows -= table.num_rows
+    return True

@@ -19,6 +19,7 @@ from packtwin.cosim.result_table import (
     document_of,
     events_of,
     journal_path,
+    parquet_encoding,
     read_journal,
     schema_of,
     series_of,
@@ -148,8 +149,10 @@ class Result:
         table = pa.Table.from_batches([batch])
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            pq.write_table(table, temporary)
+            pq.write_table(table, temporary, **parquet_encoding(series))
             temporary.replace(path)
+            # What a killed run left here would be read in its place.
+            journal_path(path).unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
 

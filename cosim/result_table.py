@@ -23,6 +23,7 @@ __all__ = [
     "document_of",
     "events_of",
     "journal_path",
+    "parquet_encoding",
     "read_journal",
     "row_group_rows",
     "schema_of",
@@ -159,6 +160,14 @@ def events_of(table: Any) -> tuple[Event, ...]:
         return ()
     lists = table.column(_EVENTS).combine_chunks().flatten().to_pylist()
     return tuple(Event(**item) for item in lists)
+
+
+def parquet_encoding(series: Series) -> dict[str, Any]:
+    """Return how values are written: dictionaries help none, and cost most of all."""
+    return {
+        "use_dictionary": False,
+        "use_byte_stream_split": ["time_s", *series.names],
+    }
 
 
 def row_group_rows(series: Series) -> int:

@@ -95,7 +95,11 @@ def simulate(  # noqa: PLR0913 (keywords of the one entry point)
     columns = match_names(system.output_names, record)
     duration_s = seconds(grid.stop - grid.start)
     stepper = master.prepare(
-        system, duration_s=duration_s, bonds=bonds, has_timing=has_timing
+        system,
+        duration_s=duration_s,
+        first_ticks=grid.first_ticks,
+        bonds=bonds,
+        has_timing=has_timing,
     )
     recorder = Recorder(stepper, columns, grid, sink)
     series = _series(system, columns, bonds, has_events=stepper.has_events)

@@ -107,7 +107,10 @@ class SmoothStepper(AbstractStepper):
     @property
     @override
     def provenance(self) -> dict[str, str]:
-        found = {"order": " > ".join(group.scheme for group in self._groups)}
+        found = {
+            "order": " > ".join(group.scheme for group in self._groups),
+            "steps": self._pace.scheme(self.unable),
+        }
         if self._doubts:
             doubts = [f"{k}: {v}" for k, v in self._doubts.items()]
             found["not rewound"] = "; ".join(doubts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias, final
 
 from packtwin.cosim.ssp_common import Transformation
@@ -77,13 +78,15 @@ class Trace:
         target_indices: Element of an array that is fed, or the whole.
         hops: From source to target.
         connections: Those of the hops that are connections.
+        rank: Place of the last hop among all, as written.
     """
 
     source: Place
     source_indices: Indices
     target_indices: Indices
     hops: tuple[Hop, ...]
-    connections: tuple[SspConnection, ...] = ()
+    connections: tuple[SspConnection, ...]
+    rank: int
 
 
 @final
@@ -94,6 +97,7 @@ class _Edge:
     target_indices: Indices
     hop: Hop
     connection: SspConnection | None
+    rank: int
 
 
 @final
@@ -107,6 +111,7 @@ class SspGraph:
             WiringError: An unknown element or connector, or two sources.
         """
         self._edges: dict[Place, list[_Edge]] = {}
+        self._ranks = count()
         self._systems = {p.path: p for p in placed if isinstance(p, PlacedSystem)}
         for place in self._systems.values():
             self._add_dictionaries(place)
@@ -142,6 +147,7 @@ class SspGraph:
                 target_indices=target,
                 hops=tuple(edge.hop for edge in edges),
                 connections=tuple(e.connection for e in edges if e.connection),
+                rank=edges[-1].rank if edges else 0,
             )
 
     def _add(self, place: PlacedSystem, connection: SspConnection) -> None:
@@ -176,6 +182,7 @@ class SspGraph:
             target_indices=b[1],
             hop=hop,
             connection=connection,
+            rank=next(self._ranks),
         )
         self._edges.setdefault(b[0][0], []).append(edge)
 
@@ -261,6 +268,7 @@ class SspGraph:
             target_indices=(),
             hop=hop,
             connection=None,
+            rank=next(self._ranks),
         )
         self._edges.setdefault(target[0], []).append(edge)
 

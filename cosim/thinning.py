@@ -125,6 +125,10 @@ class _Changes:
     def choose(self, rows: Vector, first: int, is_forced: Mask) -> Mask:
         values = rows[:, self._watched]
         chosen, at, width = np.zeros(len(rows), dtype=bool), 0, _LEAST_WINDOW
+        # Where a kept row is followed by rows that each move on, all of them are kept.
+        change = np.abs(np.diff(values, axis=0))
+        moves_on: Mask = np.any(change > self._bounds, axis=1)
+        rests = np.append(np.flatnonzero(~moves_on), len(moves_on))
         while at < len(rows):
             window = values[at : at + width]
             is_due: Mask = is_forced[at : at + width].copy()
@@ -134,9 +138,10 @@ class _Changes:
                 is_due |= (np.abs(window - self.reference) > self._bounds).any(axis=1)
             if is_due.any():
                 at += int(is_due.argmax())
-                chosen[at] = True
-                self.reference = values[at].copy()
-                at, width = at + 1, _LEAST_WINDOW
+                last = int(rests[np.searchsorted(rests, at)])
+                chosen[at : last + 1] = True
+                self.reference = values[last].copy()
+                at, width = last + 1, _LEAST_WINDOW
             else:
                 at, width = at + len(window), min(2 * width, _MOST_WINDOW)
         return chosen

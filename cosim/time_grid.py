@@ -66,6 +66,11 @@ class TimeGrid:
             return self.start + k * (self.stop - self.start) // self.count
         return min(self.start + k * self.step, self.stop)
 
+    @property
+    def first_ticks(self) -> tuple[int, ...]:
+        """The first few communication points, enough for a trial."""
+        return tuple(self.tick(k) for k in range(min(self.count, 3) + 1))
+
     def ticks(self, first: int, count: int) -> NDArray[np.int64]:
         """Return `count` communication points from number `first` on."""
         k = np.arange(first, first + count, dtype=np.int64)

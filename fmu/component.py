@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, final
@@ -17,7 +17,6 @@ from packtwin.fmu.advance import Advance, StepEnd
 from packtwin.fmu.channel import make_channels
 from packtwin.fmu.derivatives import Derivatives
 from packtwin.fmu.file import FmuFile
-from packtwin.fmu.instance import SavedState
 from packtwin.fmu.mapped_interface import (
     Kind,
     choose_kind,
@@ -28,6 +27,7 @@ from packtwin.fmu.opening import open_stepping
 from packtwin.fmu.sensitivities import FmuSensitivities, fmu_sensitivities
 from packtwin.fmu.signals import Signals
 from packtwin.fmu.smooth_inputs import smooth_inputs
+from packtwin.fmu.snapshot import Snapshot
 from packtwin.fmu.start_values import Start, StartValues
 from packtwin.fmu.stepping import AbstractStepping, Standing
 from packtwin.twin.component import Capabilities, StepReport, seconds
@@ -38,17 +38,9 @@ from packtwin.twin.variable import Interface
 
 __all__ = ["FmuComponent"]
 
+logger = logging.getLogger(__name__)
+
 Vector: TypeAlias = NDArray[np.float64]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    token: str
-    saved: SavedState | bytes
-    standing: Standing
-    discrete: Vector
-    outputs: Vector
 
 
 @final
@@ -57,8 +49,9 @@ class FmuComponent:
 
     Names, units and start values come from the model description; a name that does not
     end in its SI unit is given one (see `packtwin.fmu.variable_map`). Arrays are taken
-    apart; strings, binaries and clocks are left out. `close` frees the instance and the
-    temporary folder; so does losing the last reference.
+    apart; strings, binaries, clocks and what only clocks let touch are `left_out`.
+    `close` frees the instance and the temporary folder; so does losing the last
+    reference.
 
     Attributes:
         file: The FMU.
@@ -113,6 +106,11 @@ class FmuComponent:
         self.mapped = self.file.interface(
             self._parameters, names or {}, self.starts.sizes
         )
+        if self.left_out:
+            missing = ", ".join(f"`{left}`" for left in self.left_out)
+            logger.warning(
+                "`%s` (`%s`) runs without %s.", self.name, self._path, missing
+            )
         self._smooth = smooth_inputs(self.file, self.kind, self.mapped.inputs)
         self._derivatives = Derivatives(self.file, self.kind, self.mapped)
         self._tell: Callable[[int], None] | None = None
@@ -151,6 +149,11 @@ class FmuComponent:
     def interface(self) -> Interface:
         """Inputs, outputs and parameters, in SI units."""
         return self.mapped.interface
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Inputs and outputs of the FMU that are no signals here, by its own names."""
+        return self.mapped.left_out
 
     @property
     def capabilities(self) -> Capabilities:
@@ -280,7 +283,7 @@ class FmuComponent:
         where = (self.file, self.mapped, self._open_instance())
         return fmu_sensitivities(*where, self.restore)
 
-    def save(self) -> _Snapshot:
+    def save(self) -> Snapshot:
         """Return the complete state.
 
         Raises:
@@ -294,7 +297,7 @@ class FmuComponent:
             )
             raise FmuError(msg)
         instance = self._open_instance()
-        return _Snapshot(
+        return Snapshot(
             token=self.file.token,
             saved=instance.save(),
             standing=instance.standing,
@@ -302,24 +305,13 @@ class FmuComponent:
             outputs=self._last,
         )
 
-    def restore(self, state: _Snapshot) -> None:
+    def restore(self, state: Snapshot) -> None:
         """Go back to a saved state, also one that another process made bytes of.
 
         Raises:
             FmuError: Another component saved it, or this one before `close`.
         """
-        instance, saved = self._open_instance(), state.saved
-        if isinstance(saved, bytes):
-            if state.token != self.file.token:
-                msg = (
-                    f"The state of `{self.name}` was saved by another FMU than "
-                    f"`{self._path}`: its token is `{state.token}`, not "
-                    f"`{self.file.token}`; take the FMU that it was saved with."
-                )
-                raise FmuError(msg)
-            saved = instance.unpack(saved)
-        instance.restore(saved)
-        instance.standing = state.standing
+        state.put_back(self._open_instance(), self.file.token)
         self._signals.discrete = state.discrete
         self._last = state.outputs
 

@@ -45,6 +45,7 @@ class MappedInterface:
         parameters: In the order of `interface.parameters`.
         changed_parameters: Those whose value was chosen.
         feedthrough: Pairs (input, output); all where the model structure is silent.
+        left_out: Inputs and outputs of the FMU that are no signals here.
     """
 
     interface: Interface
@@ -53,6 +54,7 @@ class MappedInterface:
     parameters: tuple[MappedVariable, ...]
     changed_parameters: tuple[MappedVariable, ...]
     feedthrough: frozenset[tuple[str, str]]
+    left_out: tuple[str, ...]
 
     @property
     def changed_values(self) -> NDArray[np.float64]:
@@ -80,7 +82,8 @@ def read_interface(
 ) -> MappedInterface:
     """Map the numeric inputs, outputs and parameters of an FMU.
 
-    Strings, binaries and clocks are no signals here and are left out.
+    Strings, binaries and clocks are no signals here and are left out, and so are
+    variables that FMI 3.0 allows to touch only while a clock ticks.
 
     Args:
         description: fmpy's model description.
@@ -92,7 +95,10 @@ def read_interface(
     """
     units = fmu_units(description)
     types = dialect_of(description, path).types
-    scalars = [v for v in description.modelVariables if v.type in types]
+    scalars: list[Any] = []
+    others: list[Any] = []
+    for v in description.modelVariables:
+        (scalars if v.type in types and not v.clocks else others).append(v)
     _check_names(names, [v.name for v in scalars], path)
     groups: dict[str, list[MappedVariable]] = {"input": [], "output": []}
     groups["parameter"] = []
@@ -119,6 +125,7 @@ def read_interface(
         parameters=settings,
         changed_parameters=(),
         feedthrough=_feedthrough(description, inputs, outputs),
+        left_out=tuple(v.name for v in others if v.causality in ("input", "output")),
     )
     return plain.with_parameters(parameters)
 

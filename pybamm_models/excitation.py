@@ -31,6 +31,9 @@ _PULSE_SOC, _PULSES_S, _PULSE_S = (0.005, 0.995), 100, (2, 40)
 class Design:
     """Ranges of a training set; every designed run lasts `duration_s`.
 
+    `n_whole` more runs go from one end of the window towards the other and last up to
+    twice as long: profiles in the electrodes that a shorter run never reaches.
+
     `n_deep` more runs are single levels that end near an end of the window, where the
     open-circuit voltage is steepest. `n_pulse` more are a minute or two of strong
     pulses from rest at any state of charge, most of them beyond what the cell bears:
@@ -39,6 +42,7 @@ class Design:
 
     n_runs: int = 200
     n_deep: int = 60
+    n_whole: int = 0
     n_pulse: int = 0
     duration_s: int = 1800
     seed: int = 1
@@ -55,9 +59,9 @@ class Design:
 def design_requests(cell: Cell, design: Design) -> tuple[Request, ...]:
     """Return the requests of a design; the same design gives the same ones.
 
-    The pulses come first, then the `n_deep` single levels, then the `n_runs` designed
-    runs, whose start SOC, temperatures, heat transfer and amplitude are a Latin
-    hypercube.
+    The pulses come first, then the `n_deep` single levels, the `n_whole` long runs and
+    the `n_runs` designed ones, whose start SOC, temperatures, heat transfer and
+    amplitude are a Latin hypercube.
     """
     facts = cell_facts(cell)
     sampler = qmc.LatinHypercube(d=6, rng=np.random.default_rng(design.seed))
@@ -67,6 +71,9 @@ def design_requests(cell: Cell, design: Design) -> tuple[Request, ...]:
     requests = [_pulse_request(cell, design, index) for index in range(design.n_pulse)]
     requests += [
         _deep_request(cell, facts, design, index) for index in range(design.n_deep)
+    ]
+    requests += [
+        _whole_request(cell, facts, design, index) for index in range(design.n_whole)
     ]
     for index, sample in enumerate(samples):
         kind = KINDS[
@@ -172,27 +179,62 @@ def _deep_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> R
     soc = float(np.clip(left + 0.05, design.soc_min, design.soc_max))
     soc = soc if sign > 0 else 1.0 - soc
     start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)
+    guard = CrudeCell(cell, facts, soc, start_K)
+    level_A = min(c_rate * cell.nominal_capacity_Ah, guard.limit_A(sign, 30.0))
+    knots = as_knots(
+        [(design.duration_s, sign * level_A)], design.duration_s, is_ramp=False
+    )
+    return _soaked_request(design, f"deep_{index:03d}", "deep", knots, guard, rng)
+
+
+def _whole_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> Request:
+    """One to three levels in one direction through the window, in a soaked cell."""
+    rng = np.random.default_rng([design.seed, 4, index])
+    sign = 1 if rng.random() < 0.65 else -1
+    left = float(rng.uniform(design.soc_max - 0.15, design.soc_max))
+    start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)
+    guard = CrudeCell(cell, facts, left if sign > 0 else 1.0 - left, start_K)
+    most_A = guard.limit_A(sign, 30.0)
+    levels, total_s = [], 0
+    for more in reversed(range(int(rng.integers(1, 4)))):
+        c_rate = float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
+        level_A = min(c_rate * cell.nominal_capacity_Ah, most_A)
+        share = rng.uniform(0.2, 0.7) if more else 1.1
+        level_s = round(3600.0 * share * left * facts.capacity_Ah / level_A)
+        level_s = min(level_s, 2 * design.duration_s - total_s)
+        levels.append((level_s, sign * level_A))
+        total_s += level_s
+        left -= level_s * level_A / (3600.0 * facts.capacity_Ah)
+    knots = as_knots(levels, total_s, is_ramp=False)
+    return _soaked_request(design, f"whole_{index:03d}", "whole", knots, guard, rng)
+
+
+def _soaked_request(
+    design: Design,
+    name: str,
+    kind: str,
+    knots: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    start: CrudeCell,
+    rng: np.random.Generator,
+) -> Request:
+    """Return a request with a coolant close to the start's temperature."""
+    time_s, current_A = knots
     coolant_K = float(
         np.clip(
-            start_K + rng.uniform(-5.0, 5.0),
+            start.temperature_K + rng.uniform(-5.0, 5.0),
             design.coolant_min_K,
             design.coolant_max_K,
         )
     )
     h_low = np.log(design.heat_transfer_min_W_per_m2_K)
     h_high = np.log(design.heat_transfer_max_W_per_m2_K)
-    guard = CrudeCell(cell, facts, soc, start_K)
-    level_A = min(c_rate * cell.nominal_capacity_Ah, guard.limit_A(sign, 30.0))
-    time_s, current_A = as_knots(
-        [(design.duration_s, sign * level_A)], design.duration_s, is_ramp=False
-    )
     return Request(
-        name=f"deep_{index:03d}",
-        kind="deep",
+        name=name,
+        kind=kind,
         time_s=time_s,
         current_A=current_A,
-        start_soc=soc,
-        start_temperature_K=float(start_K),
+        start_soc=start.soc,
+        start_temperature_K=float(start.temperature_K),
         coolant_temperature_K=np.full(time_s.shape, coolant_K),
         heat_transfer_coefficient_W_per_m2_K=float(np.exp(rng.uniform(h_low, h_high))),
     )

@@ -2,112 +2,35 @@
 
 The good source is compiled with prefixed function names; the layer in the same
 translation unit exports the plain ones, passes every call on, and has the fault. So a
-mutant depends on nothing of the exporter but the standard's own names.
+mutant depends on nothing of the exporter but the standard's own names, and one fault is
+planted in both versions of FMI.
+
+Faults are C in these words: `PASS` makes the call of the good FMU, `GOOD(name)` is
+another of its functions, `INNER(c)` its instance, `HIDDEN(c)` a number of the layer
+that is no part of the saved state, `get_one` and `set_one` read and write a variable.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 from packtwin.fmu.archive import write_archive
 from packtwin.fmu.export import Experiment, compile_source
-from packtwin.fmu.platforms import host_folders, library_suffix
+from packtwin.fmu.platforms import host_platform
 from packtwin.fmu.reference import make_reference
-from packtwin.fmu.source import FmuSource
-from packtwin.scenarios.bench_check_model import good_step_map
+from packtwin.fmu.source import FmiVersion, FmuSource
+from packtwin.scenarios.bench_check_layer import LAYERS, Layer
+from packtwin.scenarios.bench_check_model import good_source, good_step_map
 from packtwin.twin.compiler import find_compiler
 from packtwin.twin.errors import FmuError
+from packtwin.twin.step_map import StepMap
 
-__all__ = [
-    "COUNT",
-    "INSTANTIATE_HEAD",
-    "MAKE",
-    "PASS_GET",
-    "PASS_STEP",
-    "RESET_HIDDEN",
-    "SHIFT",
-    "SHOW_HIDDEN",
-    "RunMutant",
-    "write_run_mutant",
-]
+__all__ = ["RunMutant", "write_run_mutant"]
 
-# Pieces of C for the faults; value reference 2 is the first output.
-PASS_GET = "fmi2Status status = GOOD(fmi2GetReal)(INNER(c), r, n, v);"
-PASS_STEP = "fmi2Status status = GOOD(fmi2DoStep)(INNER(c), t, h, f);"
-SHIFT = """
-  {status}
-  size_t i;
-  for (i = 0; c && status == fmi2OK && i < n; ++i) {{
-    if (r[i] == 2) v[i] += {value};
-  }}
-  return status;
-"""
-SHOW_HIDDEN = SHIFT.format(status=PASS_GET, value="HIDDEN(c)")
-COUNT = f"""
-  {PASS_STEP}
-  if (status == fmi2OK) HIDDEN(c) += 1e-3;
-  return status;
-"""
-INSTANTIATE_HEAD = """
-SHOWN fmi2Component fmi2Instantiate(fmi2String name, fmi2Type type, fmi2String token,
-                                    fmi2String resources,
-                                    const fmi2CallbackFunctions *callbacks,
-                                    fmi2Boolean visible, fmi2Boolean logging) {
-  Layer *layer;
-  fmi2Component good;
-"""
-MAKE = """
-  good =
-      GOOD(fmi2Instantiate)(name, type, token, resources, callbacks, visible, logging);
-  if (!good) return NULL;
-  layer = calloc(1, sizeof(Layer));
-  layer->good = good;
-"""
-RESET_HIDDEN = "if (c) HIDDEN(c) = 0.0; return GOOD(fmi2Reset)(INNER(c));"
-
-_READ = "fmi2Component c, const fmi2ValueReference r[], size_t n"
-_FUNCTIONS: Mapping[str, str] = {
-    "fmi2SetDebugLogging": "fmi2Component c, fmi2Boolean a, size_t b, "
-    "const fmi2String d[]",
-    "fmi2SetupExperiment": "fmi2Component c, fmi2Boolean a, fmi2Real b, fmi2Real d, "
-    "fmi2Boolean e, fmi2Real f",
-    "fmi2EnterInitializationMode": "fmi2Component c",
-    "fmi2ExitInitializationMode": "fmi2Component c",
-    "fmi2Terminate": "fmi2Component c",
-    "fmi2Reset": "fmi2Component c",
-    "fmi2GetReal": f"{_READ}, fmi2Real v[]",
-    "fmi2GetInteger": f"{_READ}, fmi2Integer v[]",
-    "fmi2GetBoolean": f"{_READ}, fmi2Boolean v[]",
-    "fmi2GetString": f"{_READ}, fmi2String v[]",
-    "fmi2SetReal": f"{_READ}, const fmi2Real v[]",
-    "fmi2SetInteger": f"{_READ}, const fmi2Integer v[]",
-    "fmi2SetBoolean": f"{_READ}, const fmi2Boolean v[]",
-    "fmi2SetString": f"{_READ}, const fmi2String v[]",
-    "fmi2GetFMUstate": "fmi2Component c, fmi2FMUstate *s",
-    "fmi2SetFMUstate": "fmi2Component c, fmi2FMUstate s",
-    "fmi2FreeFMUstate": "fmi2Component c, fmi2FMUstate *s",
-    "fmi2SerializedFMUstateSize": "fmi2Component c, fmi2FMUstate s, size_t *n",
-    "fmi2SerializeFMUstate": "fmi2Component c, fmi2FMUstate s, fmi2Byte b[], size_t n",
-    "fmi2DeSerializeFMUstate": "fmi2Component c, const fmi2Byte b[], size_t n, "
-    "fmi2FMUstate *s",
-    "fmi2GetDirectionalDerivative": "fmi2Component c, const fmi2ValueReference u[], "
-    "size_t m, const fmi2ValueReference r[], size_t n, const fmi2Real d[], "
-    "fmi2Real v[]",
-    "fmi2SetRealInputDerivatives": f"{_READ}, const fmi2Integer o[], "
-    "const fmi2Real v[]",
-    "fmi2GetRealOutputDerivatives": f"{_READ}, const fmi2Integer o[], fmi2Real v[]",
-    "fmi2DoStep": "fmi2Component c, fmi2Real t, fmi2Real h, fmi2Boolean f",
-    "fmi2CancelStep": "fmi2Component c",
-    "fmi2GetStatus": "fmi2Component c, fmi2StatusKind k, fmi2Status *v",
-    "fmi2GetRealStatus": "fmi2Component c, fmi2StatusKind k, fmi2Real *v",
-    "fmi2GetIntegerStatus": "fmi2Component c, fmi2StatusKind k, fmi2Integer *v",
-    "fmi2GetBooleanStatus": "fmi2Component c, fmi2StatusKind k, fmi2Boolean *v",
-    "fmi2GetStringStatus": "fmi2Component c, fmi2StatusKind k, fmi2String *v",
-}
 _HEAD = """
 /* ---- a layer with one fault ------------------------------------------------ */
 #include <locale.h>
@@ -117,52 +40,33 @@ _HEAD = """
 #else
 #define SHOWN
 #endif
-#define GOOD(name) %(identifier)s_##name
 #define TOKEN "%(token)s"
-
+#define VERSION "%(version)s"
+enum { OK, WARNING, DISCARD, FAILED };
+typedef %(status)s Status;
+typedef %(instance)s Instance;
+typedef %(reference)s Reference;
+typedef %(state)s SavedState;
+typedef %(byte)s Byte;
 typedef struct {
-  fmi2Component good;
-  fmi2CallbackFunctions callbacks;
+  Instance good;
+  %(host)s
   double hidden; /* no part of the saved state */
   int n_steps;
 } Layer;
-
 #define INNER(c) ((c) ? ((Layer *)(c))->good : NULL)
 #define HIDDEN(c) (((Layer *)(c))->hidden)
-"""
-_LIFE = """
-SHOWN const char *fmi2GetTypesPlatform(void) { return GOOD(fmi2GetTypesPlatform)(); }
-"""
-_VERSION = """
-SHOWN const char *fmi2GetVersion(void) { return GOOD(fmi2GetVersion)(); }
-"""
-_INSTANTIATE = """
-SHOWN fmi2Component fmi2Instantiate(fmi2String name, fmi2Type type, fmi2String token,
-                                    fmi2String resources,
-                                    const fmi2CallbackFunctions *callbacks,
-                                    fmi2Boolean visible, fmi2Boolean logging) {
-  Layer *layer;
-  fmi2Component good =
-      GOOD(fmi2Instantiate)(name, type, token, resources, callbacks, visible, logging);
-  if (!good) return NULL;
-  layer = calloc(1, sizeof(Layer));
-  layer->good = good;
-  layer->callbacks = *callbacks;
-  return layer;
+static Status get_one(Instance good, Reference one, double *value) {
+  return GOOD(GetReal)(good, &one, 1, value%(one)s);
+}
+static Status set_one(Instance good, Reference one, double value) {
+  return GOOD(SetReal)(good, &one, 1, &value%(one)s);
+}
+static void tell(const Layer *layer, const char *category, const char *text) {
+  %(log)s
 }
 """
-_FREE = """
-SHOWN void fmi2FreeInstance(fmi2Component c) {
-  if (!c) return;
-  GOOD(fmi2FreeInstance)(INNER(c));
-  free(c);
-}
-"""
-_OWN = {
-    "fmi2GetVersion": _VERSION,
-    "fmi2Instantiate": _INSTANTIATE,
-    "fmi2FreeInstance": _FREE,
-}
+_UNUSED = "(void)get_one; (void)set_one; (void)tell;"
 
 
 @final
@@ -173,60 +77,119 @@ class RunMutant:
     Attributes:
         name: What is wrong.
         rules: The rules of which at least one must find it.
-        bodies: C code of functions, by name: the body, or for those that make and free
-            instances and `fmi2GetVersion` the whole function.
+        bodies: C code of functions, by name. Of those that make an instance it is done
+            `before` the good one is made, or `after`.
         globals: C code before them.
-        flags: Attributes added to `CoSimulation`.
+        flags: Attributes of the interface in the description, by FMI 3.0's names.
+        versions: Of FMI that have such a fault.
+        kind: The interface that has it.
+        good: What the FMU is made from.
     """
 
     name: str
     rules: tuple[str, ...]
     bodies: Mapping[str, str] = field(default_factory=dict)
     globals: str = ""
-    flags: str = ""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    versions: tuple[str, ...] = ("2.0", "3.0")
+    kind: Literal["cs", "me"] = "cs"
+    good: Callable[[], StepMap] = good_step_map
 
 
-def write_run_mutant(source: FmuSource, mutant: RunMutant, path: Path) -> Path:
+def write_run_mutant(version: FmiVersion, mutant: RunMutant, path: Path) -> Path:
     """Compile the good source with a faulty layer and write the FMU.
 
     The reference results in it are those of the good model.
+
+    Args:
+        version: Of FMI.
+        mutant: The fault.
+        path: The file to write.
     """
-    parts = [
-        "#undef FMI2_OVERRIDE_FUNCTION_PREFIX\n",
-        source.c_source,
-        _HEAD % {"identifier": source.identifier, "token": source.token},
-        mutant.globals,
-        _LIFE,
-        *(mutant.bodies.get(name, text) for name, text in _OWN.items()),
-    ]
-    for name, arguments in _FUNCTIONS.items():
-        names = [word.rsplit(" ", 1)[1] for word in arguments.split(", ")]
-        plain = [re.sub(r"\W", "", word) for word in names]
-        passed = ", ".join(["INNER(c)", *plain[1:]])
-        body = mutant.bodies.get(name, f"return GOOD({name})({passed});")
-        parts.append(f"SHOWN fmi2Status {name}({arguments}) {{\n  {body}\n}}\n")
-    text = source.model_description
-    if mutant.flags:
-        for name in re.findall(r"(\w+)=", mutant.flags):
-            text = re.sub(rf"\s+{name}=\"\w+\"", "", text)
-        text = text.replace("<CoSimulation ", f"<CoSimulation {mutant.flags} ", 1)
-        if mutant.flags not in text:
-            msg = "The good FMU's description has no `<CoSimulation `; mend the mutant."
-            raise FmuError(msg)
-    changed = FmuSource(
-        identifier=source.identifier,
-        token=source.token,
-        c_source="".join(parts),
-        model_description=text,
-        build_description=source.build_description,
+    step_map = mutant.good()
+    source = good_source(version, mutant.kind, step_map)
+    layer = LAYERS[source.fmi_version]
+    text = "".join(_layer_text(layer, mutant, source))
+    prefix = f"{source.identifier}_"
+    text = re.sub(r"GOOD\((\w+)\)", lambda m: prefix + layer.name(m[1]), text)
+    description = _with_flags(source, mutant)
+    major = source.fmi_version[0]
+    changed = replace(
+        source,
+        c_source=f"#undef FMI{major}_OVERRIDE_FUNCTION_PREFIX\n{source.c_source}{text}",
+        model_description=description,
     )
-    binary = f"binaries/{host_folders()[0]}/{source.identifier}{library_suffix()}"
+    host = host_platform()
+    folder = host.folder(source.fmi_version)
     members = {
-        "modelDescription.xml": text.encode(),
-        binary: compile_source(changed, find_compiler()),
+        "modelDescription.xml": description.encode(),
+        f"binaries/{folder}/{source.identifier}{host.suffix}": compile_source(
+            changed, find_compiler()
+        ),
         f"sources/{source.identifier}.c": changed.c_source.encode(),
         "sources/buildDescription.xml": source.build_description.encode(),
-        **make_reference(good_step_map(), Experiment()).files,
     }
+    if "cs" in source.kinds:
+        reference = make_reference(step_map, Experiment(), source.rows)
+        members |= reference.files
     write_archive(path, members)
     return path
+
+
+def _with_flags(source: FmuSource, mutant: RunMutant) -> str:
+    """Return the description with the flags of a mutant."""
+    text = source.model_description
+    tag = "<CoSimulation " if mutant.kind == "cs" else "<ModelExchange "
+    for name, value in mutant.flags.items():
+        shown = name.removesuffix("s") if source.fmi_version == "2.0" else name
+        text = re.sub(rf"\s+{shown}=\"\w+\"", "", text)
+        if tag not in text:
+            msg = f"The good FMU's description has no `{tag}`; mend the mutant."
+            raise FmuError(msg)
+        text = text.replace(tag, f'{tag}{shown}="{value}" ', 1)
+    return text
+
+
+def _layer_text(layer: Layer, mutant: RunMutant, source: FmuSource) -> Iterator[str]:
+    """Yield the C of a layer, with `GOOD(name)` for the functions of the good FMU."""
+    yield _HEAD % {
+        "token": source.token,
+        "version": source.fmi_version,
+        "status": layer.type_name("Status"),
+        "instance": layer.instance,
+        "reference": layer.type_name("ValueReference"),
+        "state": layer.type_name("State"),
+        "byte": layer.type_name("Byte"),
+        "host": layer.host,
+        "one": ", 1" if layer.access else "",
+        "log": layer.log,
+    }
+    yield mutant.globals
+    for name in layer.texts:
+        body = mutant.bodies.get(name, f"return GOOD({name})();")
+        yield f"SHOWN const char *{layer.name(name)}(void) {{ {body} }}\n"
+    body = mutant.bodies.get("FreeInstance", "if (c) GOOD(FreeInstance)(INNER(c));")
+    end = "" if "FreeInstance" in mutant.bodies else "free(c);"
+    yield f"SHOWN void {layer.name('FreeInstance')}(Instance c) {{ {body} {end} }}\n"
+    for name, arguments in layer.makers.items():
+        own = mutant.bodies if name == layer.maker(mutant.kind) else {}
+        before, after = (own.get(key, "") for key in ("before", "after"))
+        yield (
+            f"SHOWN Instance {layer.name(name)}({arguments}) {{\n"
+            f"  Layer *layer; Instance good;\n  {_UNUSED}\n  {before}\n"
+            f"  good = GOOD({name})({_passed(arguments)});\n  if (!good) return NULL;\n"
+            f"  layer = calloc(1, sizeof(Layer));\n  layer->good = good;\n"
+            f"  {layer.keep}\n  {after}\n  return layer;\n}}\n"
+        )
+    for name, arguments in layer.functions_of(mutant.kind).items():
+        passed = ", ".join(part for part in ("INNER(c)", _passed(arguments)) if part)
+        body = mutant.bodies.get(name, "return PASS;")
+        body = re.sub(r"\bPASS\b", f"GOOD({name})({passed})", body)
+        all_arguments = ", ".join(part for part in ("Instance c", arguments) if part)
+        yield f"SHOWN Status {layer.name(name)}({all_arguments}) {{\n  {body}\n}}\n"
+
+
+def _passed(arguments: str) -> str:
+    """Return the names in a list of arguments."""
+    words = [word.rsplit(" ", 1)[1] for word in arguments.split(", ") if word]
+    return ", ".join(re.sub(r"\W", "", word) for word in words)

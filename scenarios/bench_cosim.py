@@ -25,11 +25,14 @@ PARTS: dict[str, tuple[str, str]] = {
     "accuracy": ("bench_cosim_accuracy", "rows"),
     "tolerance": ("bench_cosim_tolerance", "rows"),
     "loops": ("bench_cosim_loops", "rows"),
+    "order": ("bench_cosim_order", "rows"),
     "fmus": ("bench_cosim_fmus", "rows"),
     "gradients": ("bench_cosim_gradients", "rows"),
     "protocol": ("bench_cosim_protocol", "rows"),
     "speed": ("bench_cosim_speed", "rows"),
+    "peers": ("bench_cosim_peers", "rows"),
     "drive": ("bench_cosim_drive", "rows"),
+    "recording": ("bench_cosim_recording", "rows"),
 }
 SEEDS: dict[str, int] = {}
 

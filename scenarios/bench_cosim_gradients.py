@@ -36,6 +36,7 @@ _PARAMETERS = (
     "right.damping",
 )
 _BOUND = 1e-5
+_STOP_S, _STEP_S, _REPEATS = 20.0, 0.05, 5
 
 
 def rows(folder: Path) -> Sequence[BenchRow]:
@@ -68,13 +69,13 @@ def _measure(system: System, master: AbstractExplicitMaster) -> tuple[float, flo
         system,
         parameters=_PARAMETERS,
         outputs=("left.displacement_m", "right.displacement_m"),
-        stop_s=20.0,
-        step_s=0.05,
+        stop_s=_STOP_S,
+        step_s=_STEP_S,
         master=master,
     )
     here = run.start
     ratios = []
-    for _ in range(5):
+    for _ in range(_REPEATS):
         began = time.process_time()
         run.values(here * (1.0 + 1e-12))  # another run than the one that is kept
         values = run.values(here)

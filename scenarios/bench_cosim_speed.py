@@ -20,7 +20,7 @@ from packtwin.scenarios.bench import BenchRow, at_most
 from packtwin.scenarios.bench_cosim_fmus import mass_model
 from packtwin.twin.integrate import integrate
 
-__all__ = ["rows"]
+__all__ = ["ring_of_masses", "rows"]
 
 _REPEATS = 7
 _STEP_S = 0.01
@@ -32,7 +32,7 @@ def rows(folder: Path) -> Sequence[BenchRow]:
     file = FmuFile(export_fmu(step_map, folder / "trivial.fmu"))
     found: list[BenchRow] = []
     for n, n_step, bound_us in ((2, 50_000, 0.6), (100, 2_000, 30.0)):
-        ring = _ring(file, n)
+        ring = ring_of_masses(file, n)
         in_c = _median_us(ring, n_step, is_compiled=True)
         in_python = _median_us(ring, n_step // 10, is_compiled=False)
         what = f"{n} FMUs, per macro step"
@@ -50,7 +50,8 @@ def rows(folder: Path) -> Sequence[BenchRow]:
     return found
 
 
-def _ring(file: FmuFile, n: int) -> System:
+def ring_of_masses(file: FmuFile, n: int) -> System:
+    """Return `n` masses, each beside the next."""
     components = [
         FmuComponent(file, name=f"m{i}", parameters={"start_m": float(i == 0)})
         for i in range(n)

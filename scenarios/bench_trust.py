@@ -103,44 +103,32 @@ def _sets(size: float) -> dict[str, _Set]:
     from packtwin.pybamm_models.cells import find_cell
     from packtwin.pybamm_models.excitation import Design
 
-    def count(n: int) -> int:
-        return max(2, round(size * n))
+    def designed(name: str, counts: tuple[int, int, int], **ranges: float) -> Design:
+        n_runs, n_deep, n_pulse = (max(2, round(size * n)) for n in counts)
+        return Design(
+            seed=SEEDS[name], n_runs=n_runs, n_deep=n_deep, n_pulse=n_pulse, **ranges
+        )
+
+    def within(low_K: float, high_K: float) -> dict[str, float]:
+        """Return the range of the cell's and of the coolant's temperature."""
+        return {
+            f"{what}_{end}_K": value
+            for what in ("temperature", "coolant")
+            for end, value in (("min", low_K), ("max", high_K))
+        }
 
     cell = find_cell(CELL)
-    usual = Design(
-        seed=SEEDS["exchangeable"],
-        n_runs=count(600),
-        n_deep=count(150),
-        n_pulse=count(250),
-    )
-    hot = Design(
-        seed=SEEDS["hot"],
-        n_runs=count(150),
-        n_deep=count(50),
-        n_pulse=count(100),
-        temperature_min_K=_HOT_K,
-        temperature_max_K=_HOTTEST_K,
-        coolant_min_K=_HOT_K,
-        coolant_max_K=_HOTTEST_K,
-    )
-    fast = Design(
-        seed=SEEDS["fast"], n_runs=count(150), n_deep=count(50), n_pulse=count(200)
-    )
-    wild = Design(
-        seed=SEEDS["wild"],
-        n_runs=count(120),
-        n_deep=count(40),
-        n_pulse=count(80),
-        temperature_min_K=_WILD_K,
-        temperature_max_K=_WILDEST_K,
-        coolant_min_K=_WILD_K,
-        coolant_max_K=_WILDEST_K,
+    usual = designed("exchangeable", (600, 150, 250))
+    hot = designed("hot", (150, 50, 100), **within(_HOT_K, _HOTTEST_K))
+    fast = designed("fast", (150, 50, 200))
+    wild = designed(
+        "wild",
+        (120, 40, 80),
+        **within(_WILD_K, _WILDEST_K),
         soc_min=0.02,
         soc_max=0.98,
     )
-    others = Design(
-        seed=SEEDS["parameters"], n_runs=count(98), n_deep=count(30), n_pulse=count(22)
-    )
+    others = designed("parameters", (98, 30, 22))
     return {
         "exchangeable": _Set(cell=cell, design=usual),
         "hot": _Set(cell=cell, design=hot),

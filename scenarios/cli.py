@@ -22,6 +22,7 @@ from packtwin.scenarios.command_group import (
     RetrainOption,
     ScenarioArgument,
 )
+from packtwin.scenarios.container_command import container
 from packtwin.scenarios.converge_command import converge
 from packtwin.scenarios.export_command import export
 from packtwin.scenarios.identify_command import identify
@@ -232,6 +233,7 @@ def info(
 
 app.command()(bench)
 app.command()(check)
+app.command()(container)
 app.command()(converge)
 app.command()(export)
 app.command()(identify)

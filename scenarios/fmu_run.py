@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 from packtwin.cosim.masters import (
     AbstractMaster,
@@ -103,9 +103,20 @@ def open_run(
 
 
 def run_fmus(
-    run: Run, times: Times, master: AbstractMaster, record: tuple[str, ...]
+    run: Run,
+    times: Times,
+    master: AbstractMaster,
+    record: tuple[str, ...],
+    options: Mapping[str, Any],
 ) -> Result:
-    """Run from start to stop in steps; where one of these is None, as proposed.
+    """Run a system.
+
+    Args:
+        run: What to run.
+        times: Start, stop and step; where one of these is None, as proposed.
+        master: How.
+        record: Outputs to keep.
+        options: More arguments of `simulate`.
 
     Raises:
         ScenarioError: There is no end.
@@ -123,6 +134,7 @@ def run_fmus(
         step_s=_proposed_step(run, stop_s - start_s) if step is None else step,
         master=master,
         record=record,
+        **options,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from packtwin.cosim.result import read_parquet
+from packtwin.cosim.result_table import journal_path
 from packtwin.scenarios.catalogue import find_path, known_names
 from packtwin.scenarios.loading import load_scenario, scenario_toml
 from packtwin.twin.cycle import load_cycle
@@ -39,7 +43,7 @@ def describe_file(path: Path) -> list[Listing]:
         FmuError: It is no readable FMU.
         InterfaceError: It is no readable surrogate.
     """
-    if not path.is_file():
+    if not (path.is_file() or journal_path(path).is_file()):
         msg = f"There is no file `{path}`; check the path."
         raise ScenarioError(msg)
     describe = _KINDS.get(path.suffix.lower())
@@ -148,17 +152,19 @@ def _describe_spec(path: Path) -> list[Listing]:
 
 def _describe_result(path: Path) -> list[Listing]:
     result = read_parquet(path)
+    # A run that was killed early has no rows.
+    ends_s = result.time_s[[0, -1]] if len(result.time_s) else (math.nan, math.nan)
     head = [
         ("status", f"{result.status.kind} {result.status.reason}".strip()),
-        ("from", f"{result.time_s[0]:g} s"),
-        ("to", f"{result.time_s[-1]:g} s"),
+        *((k, f"{t:g} s") for k, t in zip(("from", "to"), ends_s, strict=True)),
         ("samples", str(len(result.time_s))),
+        ("events", str(len(result.events))),
         ("real time factor", f"{result.stats.real_time_factor:.0f}"),
         *((k, v) for k, v in result.provenance.items()),
     ]
     rows = []
     for name, unit in zip(result.names, result.units, strict=True):
-        values = result[name]
+        values = result[name] if len(result.time_s) else np.full(1, np.nan)
         ends = (values.min(), values.max(), values[-1])
         rows.append((name, unit, *(f"{value:.6g}" for value in ends)))
     return [

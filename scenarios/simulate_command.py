@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from packtwin.scenarios.command_group import ForceOption, RetrainOption
+from packtwin.scenarios.run_options import (
+    CheckpointEveryOption,
+    CheckpointOption,
+    EveryOption,
+    PaceOption,
+    ResumeOption,
+    run_options,
+)
 from packtwin.twin.errors import ScenarioError
 
 __all__ = ["simulate"]
@@ -89,6 +98,11 @@ def simulate(  # noqa: PLR0913 (options of the command line)
             help="Pass over parameters of a package that no FMU has.",
         ),
     ] = False,
+    every: EveryOption = 1,
+    checkpoint: CheckpointOption = None,
+    checkpoint_every: CheckpointEveryOption = None,
+    resume: ResumeOption = None,
+    pace: PaceOption = None,
     retrain: RetrainOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -106,7 +120,9 @@ def simulate(  # noqa: PLR0913 (options of the command line)
     Examples:
     - `packtwin simulate car.ssp --stop-s 1800 --out result.parquet --record 'pack.*'`
 
-    - `packtwin simulate vendor.fmu --step-s 0.1`
+    - `packtwin simulate vendor.fmu --step-s 0.1 --pace 1`
+
+    - `packtwin simulate car.ssp --out day.parquet --every 10 --checkpoint day.npz`
 
     - `packtwin simulate ev_fast_charge_day --out runs/demo`
     """
@@ -117,6 +133,11 @@ def simulate(  # noqa: PLR0913 (options of the command line)
         "--master": master != _MASTERS[0],
         "--record": record is not None,
         "--ignore-unknown": ignores_unknown,
+        "--every": every != 1,
+        "--checkpoint": checkpoint is not None,
+        "--checkpoint-every": checkpoint_every is not None,
+        "--resume": resume is not None,
+        "--pace": pace is not None,
     }
     suffix = Path(source).suffix.lower()
     if suffix not in (".ssp", ".fmu"):
@@ -130,6 +151,14 @@ def simulate(  # noqa: PLR0913 (options of the command line)
     from packtwin.scenarios.fmu_run import last_values, make_master, open_run, run_fmus
 
     stepping = make_master(master, tolerance)
+    options = run_options(
+        out=out,
+        every=every,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        pace=pace,
+    )
     with open_run(
         Path(source),
         variant=variant,
@@ -139,7 +168,7 @@ def simulate(  # noqa: PLR0913 (options of the command line)
         for line in run.remarks:
             typer.echo(line)
         result = run_fmus(
-            run, (start_s, stop_s, step_s), stepping, tuple(record or ("*",))
+            run, (start_s, stop_s, step_s), stepping, tuple(record or ("*",)), options
         )
     status, stats = result.status, result.stats
     typer.echo(
@@ -147,10 +176,19 @@ def simulate(  # noqa: PLR0913 (options of the command line)
         f"{float(result.provenance['step_s']):g} s with {stepping.name} in "
         f"{stats.wall_s:.3f} s."
     )
+    if stats.pacing:
+        typer.echo(_kept_up(stats.pacing))
     print_listing(last_values(result, _SHOWN))
     if out is not None:
-        result.write_parquet(out)
         typer.echo(f"Wrote {out}: {len(result.names)} series.")
+
+
+def _kept_up(pacing: Mapping[str, float]) -> str:
+    missed, count = int(pacing["missed_count"]), int(pacing["deadline_count"])
+    return (
+        f"{missed} of {count} deadlines missed at {pacing['factor']:g} times real "
+        f"time, the worst by {1e3 * pacing['worst_lateness_s']:.3g} ms."
+    )
 
 
 def _refuse(source: str, what: str, chosen: dict[str, bool]) -> None:

@@ -16,11 +16,27 @@ from packtwin.cosim.system import System
 from packtwin.fmu.component import FmuComponent
 from packtwin.scenarios.ssp_parts import SspParts
 from packtwin.scenarios.ssp_starts import SspStarts
+from packtwin.scenarios.ssp_units import find_unit, line_through
 from packtwin.scenarios.ssp_wiring import wire
 
-__all__ = ["LoadedSsp", "Loops", "load_ssp"]
+__all__ = ["LoadedSsp", "Loops", "Route", "load_ssp"]
 
 Loops: TypeAlias = Literal["delay", "solve"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way between a connector of the package and a port of a component.
+
+    Attributes:
+        port: `component.variable`.
+        line: `(factor, offset)` of what happens on the way, from the number given to
+            the one received, each in the unit of the connector or of the FMU.
+    """
+
+    port: str
+    line: tuple[float, float]
 
 
 @final
@@ -33,7 +49,7 @@ class LoadedSsp:
         system: Its components, called by their paths: `plant/pack` for `pack` in
             `plant`.
         inputs: Inputs of components by the name of the package's input that feeds them.
-        outputs: Output of a component by the name of the package's output.
+        outputs: Outputs of components by the name of the package's output.
         delayed: Connections that carry the value before the step because they close an
             algebraic loop.
         start_s: From the default experiment.
@@ -44,8 +60,8 @@ class LoadedSsp:
 
     package: SspFile
     system: System
-    inputs: Mapping[str, tuple[str, ...]]
-    outputs: Mapping[str, str]
+    inputs: Mapping[str, tuple[Route, ...]]
+    outputs: Mapping[str, Route]
     delayed: tuple[Connection, ...]
     start_s: float
     stop_s: float | None
@@ -135,41 +151,51 @@ def _load(
 def _connections(
     parts: SspParts, components: Mapping[str, FmuComponent]
 ) -> Iterator[Connection]:
-    for place, traces in parts.traces.items():
-        for trace in traces:
-            source = parts.by_path.get(trace.source.path)
-            if source is None:
-                continue
-            target = parts.by_path[place.path]
-            source.has(trace.source.connector, f"The connection {trace.hops[0].label}")
-            target.has(place.connector, f"The connection {trace.hops[-1].label}")
+    found = [
+        (trace.rank, place, trace) for place, t in parts.traces.items() for trace in t
+    ]
+    for _, place, trace in sorted(found, key=lambda item: item[0]):
+        source, target = parts.by_path.get(trace.source.path), parts.by_path[place.path]
+        if source is not None:
             yield from wire(trace, (source, target), place.connector, components)
 
 
 def _inputs(
     parts: SspParts, components: Mapping[str, FmuComponent]
-) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+) -> dict[str, tuple[Route, ...]]:
+    found: dict[str, list[Route]] = {}
     for place, traces in parts.traces.items():
-        name = parts.by_path[place.path].name
+        part = parts.by_path[place.path]
         for trace in traces:
-            if not trace.source.path:
-                found.setdefault(trace.source.connector, []).extend(
-                    f"{name}.{item.variable.name}"
-                    for item in components[name].mapped.inputs
-                    if item.fmu_name == place.connector
-                )
-    return {name: tuple(ports) for name, ports in found.items()}
+            if trace.source.path:
+                continue
+            hop, name = trace.hops[0], place.connector
+            given = find_unit(hop.package, hop.unit[0], hop.label)
+            line = line_through(trace.hops, given, part.unit(name), part.items(name))
+            found.setdefault(trace.source.connector, []).extend(
+                Route(port=f"{part.name}.{item.variable.name}", line=line)
+                for item in components[part.name].mapped.inputs
+                if item.fmu_name == name
+            )
+    return {name: tuple(routes) for name, routes in found.items()}
 
 
-def _outputs(parts: SspParts, components: Mapping[str, FmuComponent]) -> dict[str, str]:
+def _outputs(
+    parts: SspParts, components: Mapping[str, FmuComponent]
+) -> dict[str, Route]:
     found = {}
     for connector in parts.package.structure.system.connectors:
         for trace in parts.graph.traces(Place((), connector.name)):
             part = parts.by_path.get(trace.source.path)
-            for item in components[part.name].mapped.outputs if part else ():
-                if item.fmu_name == trace.source.connector and part:
-                    found[connector.name] = f"{part.name}.{item.variable.name}"
+            if part is None:
+                continue
+            name = trace.source.connector
+            wanted = find_unit(parts.package, connector.unit, connector.name)
+            line = line_through(trace.hops, part.unit(name), wanted, part.items(name))
+            for item in components[part.name].mapped.outputs:
+                if item.fmu_name == name:
+                    port = f"{part.name}.{item.variable.name}"
+                    found[connector.name] = Route(port=port, line=line)
     return found
 
 

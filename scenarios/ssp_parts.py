@@ -96,6 +96,12 @@ class FmuPart:
             raise WiringError(msg)
         return theirs
 
+    def check_connectors(self) -> None:
+        """Refuse connectors that the FMU does not have, or in other units."""
+        for connector in self.placed.component.connectors:
+            self.has(connector.name, f"The connector `{connector.name}`")
+            self.unit(connector.name)
+
     def has(self, name: str, where: str, *, is_needed: bool = True) -> bool:
         """Return whether the FMU has a variable.
 
@@ -146,6 +152,8 @@ class SspParts:
         if not self.by_path:
             msg = f"`{package.path}` has no FMUs, so there is nothing to run."
             raise WiringError(msg)
+        for part in self.by_path.values():
+            part.check_connectors()
         self.traces: dict[Place, list[Trace]] = {
             Place(path, connector.name): self.graph.traces(Place(path, connector.name))
             for path, part in self.by_path.items()

@@ -11,11 +11,11 @@ from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.start_values import find_variable
 from packtwin.fmu.variable_map import MappedVariable
 from packtwin.scenarios.ssp_parts import FmuPart
-from packtwin.scenarios.ssp_units import line_through
+from packtwin.scenarios.ssp_units import line_between, line_through
 from packtwin.twin.errors import WiringError
-from packtwin.twin.units import UNITS, convert
+from packtwin.twin.units import UNITS
 
-__all__ = ["DELAYED", "is_delayed", "wire"]
+__all__ = ["DELAYED", "is_delayed", "raw_line", "wire"]
 
 DELAYED = "packtwin.delayed"
 """Type of the annotation of connections that carry the value before the step."""
@@ -71,6 +71,21 @@ def wire(
         )
 
 
+def raw_line(
+    connection: Connection, source: MappedVariable, target: MappedVariable
+) -> tuple[float, float]:
+    """Return `(factor, offset)` of a connection on the numbers of two FMUs."""
+    if connection.linear is not None:
+        factor, offset = connection.linear.factor, connection.linear.offset
+    else:
+        units = UNITS[source.variable.unit], UNITS[target.variable.unit]
+        factor, offset = line_between(*units)
+    return (
+        factor * source.factor / target.factor,
+        (factor * source.offset + offset - target.offset) / target.factor,
+    )
+
+
 def _in_our_units(
     line: tuple[float, float], source: MappedVariable, target: MappedVariable
 ) -> LinearMap | None:
@@ -82,8 +97,7 @@ def _in_our_units(
     )
     ours, theirs = source.variable.unit, target.variable.unit
     if UNITS[ours].is_convertible_to(UNITS[theirs]):
-        shift = convert(0.0, ours, theirs)
-        step = convert(1.0, ours, theirs) - shift
+        step, shift = line_between(UNITS[ours], UNITS[theirs])
         size = abs(source.offset) + abs(target.offset) + abs(line[1]) + abs(shift)
         is_plain = math.isclose(factor, step, rel_tol=1e-14)
         if is_plain and abs(offset - shift) <= 1e-14 * size:

@@ -37,9 +37,9 @@ from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.start_values import find_variable
 from packtwin.fmu.variable_map import MappedVariable, declared_unit, fmu_units
 from packtwin.scenarios.ssp_units import line_between
-from packtwin.scenarios.ssp_wiring import DELAYED
+from packtwin.scenarios.ssp_wiring import DELAYED, raw_line
 from packtwin.twin.errors import WiringError
-from packtwin.twin.units import UNITS, Unit
+from packtwin.twin.units import Unit
 
 __all__ = ["write_ssp"]
 
@@ -150,7 +150,7 @@ class _Writer:
         """Return a connection in terms of the FMUs' names and numbers."""
         source_fmu, source = self._find(connection.source, "outputs")
         target_fmu, target = self._find(connection.target, "inputs")
-        line = self._line(connection, source, target)
+        line = raw_line(connection, source, target)
         usual = (1.0, 0.0)
         ours = self._unit(source_fmu, source.fmu_name)
         theirs = self._unit(target_fmu, target.fmu_name)
@@ -267,21 +267,6 @@ class _Writer:
         fmu = self._fmus[port.component]
         items: tuple[MappedVariable, ...] = getattr(fmu.mapped, group)
         return fmu, next(i for i in items if i.variable.name == port.variable)
-
-    def _line(
-        self, connection: Connection, source: MappedVariable, target: MappedVariable
-    ) -> tuple[float, float]:
-        """Return what a connection does, on the FMUs' numbers."""
-        if connection.linear is not None:
-            factor, offset = connection.linear.factor, connection.linear.offset
-        else:
-            factor, offset = line_between(
-                UNITS[source.variable.unit], UNITS[target.variable.unit]
-            )
-        return (
-            factor * source.factor / target.factor,
-            (factor * source.offset + offset - target.offset) / target.factor,
-        )
 
     def _indices(self, fmu: FmuComponent, item: MappedVariable) -> tuple[int, ...]:
         scalar = find_variable(fmu.file.description, item.fmu_name, fmu.file.path)

@@ -70,6 +70,7 @@ def synthetic_weights(n_mode: int, width: int, seed: int) -> dict[str, np.ndarra
         "risk_matrix_1": rng.normal(size=(1, 4)),
         "risk_bias_1": np.array([-2.0]),
         "risk_range": np.array([-3.0, 20.0]),
+        "pace_range": np.array([0.01, 0.2]),
     }
     return weights
 

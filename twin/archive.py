@@ -124,7 +124,7 @@ def write_archive(path: Path, members: Mapping[str, bytes], kind: ArchiveKind) -
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             for member, content in members.items():
                 check_member(member, path, kind)
-                archive.writestr(_entry(member), content)
+                archive.writestr(_entry(member), content, compresslevel=9)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:

@@ -181,15 +181,12 @@ def generate_c(  # noqa: PLR0913 (one argument per part of the ABI)
         is_static: Make the ABI functions `static` too (for one FMU source file).
         also: Further functions, to be called by their names in code that follows.
     """
-    functions = [
-        _renamed(initialize, f"{name}_initialize"),
-        _renamed(step, f"{name}_step"),
-        *also,
-    ]
-    n_fast = len(functions)
+    start = _renamed(initialize, f"{name}_initialize")
+    fast = [_renamed(step, f"{name}_step"), *also]
+    small = [start]
     if has_derivatives:
-        functions += derivative_functions(name, *functions[:2])
-    source = casadi_unit(f"{name}_functions", functions, n_fast)
+        small += derivative_functions(name, start, fast[0])
+    source = casadi_unit(f"{name}_functions", [*fast, *small], len(fast))
     n_m, n_y = initialize.numel_out(0), initialize.numel_out(1)
     n_u, order = initialize.numel_in(0), input_order
     limit = substep_s if math.isfinite(substep_s) else -1.0

@@ -20,14 +20,23 @@ from packtwin.twin.casadi_kernels import with_kernels
 
 __all__ = ["casadi_unit"]
 
+_CONSTANTS = re.compile(
+    r"(static const casadi_real casadi_c\d+\[\d+\] =\s*\{)([^{}]*)(\};)"
+)
 _SMALL_BEGIN = """
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
+#elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("Os")
 #endif
 """
 _SMALL_END = """
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute pop
+#elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
 """
@@ -58,8 +67,9 @@ def casadi_unit(
     with tempfile.TemporaryDirectory() as folder:
         generator.generate(f"{folder}/")
         source = (Path(folder) / f"{name}.c").read_text()
-    source = with_kernels(source)
-    if n_fast is not None and 0 < n_fast < len(functions):
+    source = _CONSTANTS.sub(_shortened, with_kernels(source))
+    n_fast = len(functions) if n_fast is None else n_fast
+    if 0 < n_fast < len(functions):
         last = functions[n_fast - 1].name()
         start = source.index(f"CASADI_SYMBOL_EXPORT casadi_int {last}_n_in(void)")
         at = source.index("\n", start)
@@ -76,7 +86,25 @@ typedef struct {{
   casadi_int iw[{n_iw}];
 }} {name}_space;
 """
-    return source + space + "".join(_call(f, name) for f in functions) + _forget(source)
+    fast, small = (
+        "".join(_call(f, name) for f in part)
+        for part in (functions[:n_fast], functions[n_fast:])
+    )
+    if small:  # inlined into their calls, functions would be as large as ever
+        small = _SMALL_BEGIN + small + _SMALL_END
+    return source + space + fast + small + _forget(source)
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """Write each number as the shorter one of decimal and hexadecimal."""
+    numbers = (float(text) for text in found[2].split(","))
+    return f"{found[1]}{', '.join(map(_shortest, numbers))}{found[3]}"
+
+
+def _shortest(value: float) -> str:
+    mantissa, _, exponent = value.hex().partition("p")
+    digits = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return min(repr(value), f"{digits}p{int(exponent)}", key=len)
 
 
 def _forget(source: str) -> str:

@@ -178,6 +178,11 @@ class StepMapComponent:
         return self._name
 
     @property
+    def step_map(self) -> RunnableMap:
+        """What is stepped."""
+        return self._step_map
+
+    @property
     def interface(self) -> Interface:
         """Inputs, outputs and parameters."""
         return self._interface
@@ -292,8 +297,18 @@ class StepMapComponent:
         return self._memory.copy(), self._u.copy(), self._p, self._place.copy()
 
     def restore(self, state: StepMapState) -> None:
-        """Go back to a saved state."""
+        """Go back to a saved state.
+
+        Raises:
+            InterfaceError: Another step map saved it.
+        """
         memory, u, self._p, place = state
+        if memory.shape != self._memory.shape:  # C would trust it
+            msg = (
+                f"A state of {memory.size} values cannot be one of `{self.name}`, "
+                f"with {self._memory.size}; take the step map that it was saved with."
+            )
+            raise InterfaceError(msg)
         self._memory, self._u, self._place = memory.copy(), u.copy(), place.copy()
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ BOUNDED = {
     "plating_potential_V": "plating_bound_V",
 }
 _RESAMPLES = 400
+_MANY = 100  # runs, from which on compiling the cell pays
 
 
 @final
@@ -113,7 +114,8 @@ def follow_runs(
         progress: Called with the fraction done and the run's name.
         current_noise_A: Standard deviation of noise on the current it is given.
     """
-    roller, rng, found = Roller(spec), np.random.default_rng(0), []
+    roller = Roller(spec, is_compiled=len(runs) >= _MANY)
+    rng, found = np.random.default_rng(0), []
     for i, run in enumerate(runs):
         given = run.current_A
         if current_noise_A:

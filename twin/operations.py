@@ -55,6 +55,6 @@ class Operations(Protocol):
         """Return the bounds of the voltage's and the plating potential's error, V."""
         ...
 
-    def distance(self, features: list[Scalar]) -> Scalar:
-        """Return how far the features are from those learned from; see `trust`."""
+    def distance(self, features: list[Scalar], pace_K_per_s: Scalar) -> Scalar:
+        """Return how far features and pace are from those learned from; see `trust`."""
         ...

@@ -8,11 +8,16 @@ import casadi as ca
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.twin.errors import CompilerError
+from packtwin.twin.library_cache import cached_library
 from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
 
 __all__ = ["Roller"]
+
+# The libraries of this machine are compiled with all symbols hidden.
+_EXPORTED = '#define CASADI_SYMBOL_EXPORT __attribute__((visibility("default")))\n'
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -25,12 +30,16 @@ class Roller:
     the current at its end, so that a piecewise-linear current is followed exactly.
     """
 
-    def __init__(self, spec: SurrogateSpec, chunk: int = 200) -> None:
+    def __init__(
+        self, spec: SurrogateSpec, chunk: int = 200, *, is_compiled: bool = False
+    ) -> None:
         """Build the rolled step once.
 
         Args:
             spec: The trained cell.
             chunk: Steps rolled per call.
+            is_compiled: Whether to compile it, which pays from about a hundred
+                trajectories on; without a C compiler it is interpreted all the same.
         """
         step_map = cell_step_map(spec)
         self.names = step_map.interface.output_names
@@ -41,9 +50,10 @@ class Roller:
         mean, end, h = ca.MX.sym("m", n_u), ca.MX.sym("e", n_u), ca.MX.sym("h")
         x_next, _ = step_map.step(x, 0.0, h, mean, p)
         _, y = step_map.step(x_next, 0.0, 0.0, end, p)
-        one = ca.Function("roll", [x, h, mean, end, p], [x_next, y])
+        one = ca.Function("one", [x, h, mean, end, p], [x_next, y])
         self._chunk = chunk
-        self._rolled = one.mapaccum(chunk)
+        rolled = one.mapaccum("rolled", chunk)
+        self._rolled = _compiled(rolled) if is_compiled else rolled
 
     def follow(
         self, run: Trajectory, *, current_A: Array | None = None
@@ -80,3 +90,14 @@ class Roller:
             columns.append(outputs.full()[:, :last])
         stacked = np.concatenate(columns, axis=1)
         return {name: stacked[i] for i, name in enumerate(self.names)}
+
+
+def _compiled(function: ca.Function) -> ca.Function:
+    """Return a function as compiled C, or as it is where there is no compiler."""
+    code = ca.CodeGenerator(f"{function.name()}.c")
+    code.add(function)
+    try:
+        library = cached_library(function.name(), _EXPORTED + code.dump())
+    except CompilerError:
+        return function
+    return ca.external(function.name(), str(library))

@@ -25,7 +25,8 @@ Arrhenius-scaled `i_0`. Nothing learned changes lithium or its diffusion; only t
 leads back from the network to a state.
 
 Two more outputs say how far the others can be trusted: a bound of the error, a small
-network of its own, and the distance from the states learned from; see `trust`.
+network of its own, and the distance from the states learned from, which needs the heat
+balance and is taken beside it; see `trust`.
 
 Structure after the single-particle model with electrolyte (S. G. Marquis et al., J.
 Electrochem. Soc. 166 (2019) A3693, doi:10.1149/2.0341915jes); learned corrections on
@@ -73,7 +74,7 @@ class CellOutputs:
     heat_reversible_W: Scalar
     voltage_bound_V: Scalar
     plating_bound_V: Scalar
-    domain_distance: Scalar
+    features: list[Scalar]
 
     @property
     def heat_irreversible_W(self) -> Scalar:
@@ -238,5 +239,5 @@ def cell_outputs(  # noqa: PLR0913 (the symbols of the equations)
         heat_reversible_W=reversible_W,
         voltage_bound_V=voltage_bound_V,
         plating_bound_V=plating_bound_V,
-        domain_distance=ops.distance(given.features),
+        features=given.features,
     )

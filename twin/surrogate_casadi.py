@@ -102,7 +102,7 @@ class CasadiOperations:
         bound_V = bound_V * _columns(w["bound_factor"], z)
         return bound_V[0, :], bound_V[1, :]
 
-    def distance(self, features: list[Any]) -> Any:
+    def distance(self, features: list[Any], pace_K_per_s: Any) -> Any:
         """Return the distance from the states learned from."""
         w, z = self._weights, ca.vertcat(*features)
         distances = []
@@ -111,9 +111,11 @@ class CasadiOperations:
         if "risk_range" in w:
             risk = casadi_network(network_layers(w, "risk"), z)
             distances.append(_scaled(risk, w["risk_range"]))
+        if "pace_range" in w:
+            distances.append(_scaled(ca.fabs(pace_K_per_s), w["pace_range"]))
         if not distances:
             return UNKNOWN_DISTANCE * ca.MX.ones(1, z.shape[1])
-        return distances[0] if len(distances) == 1 else ca.fmax(*distances)
+        return reduce(ca.fmax, distances)
 
     def _strangeness(self, z: Any) -> Any:
         """Return the negative log-likelihood under the mixture."""

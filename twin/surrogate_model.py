@@ -150,7 +150,9 @@ class _Cell:
             "stoichiometry_positive_mean": view.y,
             "voltage_bound_V": out.voltage_bound_V,
             "plating_bound_V": out.plating_bound_V,
-            "domain_distance": out.domain_distance,
+            "domain_distance": self.ops.distance(
+                out.features, net_W / c.heat_capacity_J_per_K
+            ),
         }, net_W
 
     def completed(self, values: dict[str, Any], net_W: Any, heat_J: Any) -> Any:

@@ -140,7 +140,7 @@ class TorchOperations(nn.Module):
         bound_V = bound_V * self.weights["bound_factor"]
         return bound_V[..., 0], bound_V[..., 1]
 
-    def distance(self, features: list[Tensor]) -> Tensor:
+    def distance(self, features: list[Tensor], pace_K_per_s: Tensor) -> Tensor:
         """Return the distance from the states learned from."""
         w, z = self.weights, torch.stack(features, dim=-1)
         distances = []
@@ -149,6 +149,8 @@ class TorchOperations(nn.Module):
         if "risk_range" in w:
             risk = self._network("risk", z)[..., 0]
             distances.append(_scaled(risk, w["risk_range"]))
+        if "pace_range" in w:
+            distances.append(_scaled(pace_K_per_s.abs(), w["pace_range"]))
         if not distances:
             return torch.full_like(features[0], UNKNOWN_DISTANCE)
         return torch.stack(distances).amax(dim=0)
@@ -218,6 +220,6 @@ def torch_step(
         out.heat_generation_W,
         out.voltage_bound_V,
         out.plating_bound_V,
-        out.domain_distance,
+        ops.distance(out.features, net_W / c.heat_capacity_J_per_K),
     ]
     return torch.stack([*core, heat_J], dim=-1), torch.stack(values, dim=-1)

@@ -122,10 +122,12 @@ def make_batch(runs: Sequence[Trajectory], spec: SurrogateSpec) -> TrainingBatch
     )
     start_soc = torch.tensor([run.start_soc for run in runs])
     names = (*_COLUMNS, *(f"mode_{k + 1}" for k in range(spec.n_mode)))
-    columns = torch.empty((len(runs), n, len(names)), dtype=torch.float32)
+    columns = torch.zeros((len(runs), n, len(names)), dtype=torch.float32)
     for key, value in known.items():
         columns[..., names.index(key)] = value.float()
-    _roll_core(spec, columns, names, (start_soc, current_A, temperature_K, step_s))
+    lengths = torch.tensor([len(run.time_s) for run in runs])
+    driven = (start_soc, current_A, temperature_K, step_s)
+    _roll_core(spec, columns, names, lengths, driven)
     return TrainingBatch(
         step_s=step_s,
         columns=columns,
@@ -172,33 +174,38 @@ def _roll_core(
     spec: SurrogateSpec,
     columns: Tensor,
     names: tuple[str, ...],
+    lengths: Tensor,
     driven: tuple[Tensor, Tensor, Tensor, float],
 ) -> None:
-    """Fill in views and potentials at all samples."""
+    """Fill in views and potentials at all samples, the padding left out."""
     start_soc, current_A, temperature_K, step_s = driven
     c, tables, ops = spec.constants, spec.tables, TorchOperations({})
-    core = rest_core(c, start_soc)
-    h = torch.full_like(start_soc, step_s)
+    # The longest run first, so that those still going on are the first ones.
+    order = torch.argsort(lengths, descending=True, stable=True)
+    going_on = (lengths[:, None] > torch.arange(columns.shape[1])).sum(dim=0).tolist()
+    core = rest_core(c, start_soc[order])
+    h = torch.tensor(step_s, dtype=start_soc.dtype)
     mean_A = 0.5 * (current_A[:, 1:] + current_A[:, :-1])
     modes = (f"mode_{k + 1}" for k in range(spec.n_mode))
     at = [names.index(key) for key in (*CORE_VIEW, *modes, *_POTENTIALS)]
-    for j in range(current_A.shape[1]):
+    for j, count in enumerate(going_on):
+        rows = order[:count]
         if j:
-            base, slope = core_step(
-                ops, c, tables, core, temperature_K=temperature_K[:, j - 1], h=h
-            )
-            core = [b + s * mean_A[:, j - 1] for b, s in zip(base, slope, strict=True)]
+            core = [v[:count] for v in core]
+            before_K, mean = temperature_K[rows, j - 1], mean_A[rows, j - 1]
+            base, slope = core_step(ops, c, tables, core, temperature_K=before_K, h=h)
+            core = [b + s * mean for b, s in zip(base, slope, strict=True)]
         view = view_core(c, core)
         known = potentials(
             ops,
             c,
             tables,
             view,
-            temperature_K=temperature_K[:, j],
-            scaled_current_A=current_A[:, j],
+            temperature_K=temperature_K[rows, j],
+            scaled_current_A=current_A[rows, j],
         )
         values = view.flat() + [getattr(known, k) for k in _POTENTIALS]
-        columns[:, j, at] = torch.stack(values, dim=-1).float()
+        columns[rows[:, None], j, at] = torch.stack(values, dim=-1).float()
 
 
 def _seen(spec: SurrogateSpec, known: dict[str, Tensor]) -> tuple[CoreView, Potentials]:

@@ -114,10 +114,11 @@ def fit_trust(
     finally:
         torch.set_num_threads(threads)
     kept = {k: v for k, v in spec.weights.items() if not k.startswith(_TRUST)}
-    return replace(spec, weights={**kept, **bounds, **guard, **risk})
+    pace = {"pace_range": np.array([0.0, 1.0])}  # nothing to learn but its threshold
+    return replace(spec, weights={**kept, **bounds, **guard, **risk, **pace})
 
 
-_TRUST = ("bound_", "guard_", "risk_")
+_TRUST = ("bound_", "guard_", "risk_", "pace_")
 
 
 @torch.no_grad()

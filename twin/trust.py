@@ -11,14 +11,16 @@ runs that training never saw (split conformal prediction of the normalised resid
 Lei et al., J. Am. Stat. Assoc. 113 (2018) 1094-1111,
 doi:10.1080/01621459.2017.1307116).
 
-The *distance* is the larger of two, each shifted and scaled so that 0 is the median of
-the calibration samples and 1 its threshold, the quantile that leaves its share of false
-alarms:
+The *distance* is the largest of three, each shifted and scaled so that 0 is the median
+of the calibration samples and 1 its threshold, the quantile that leaves its share of
+false alarms:
 
 - the negative log-likelihood of the features under a Gaussian mixture of the training
   states: strange states;
 - the *risk*, a small network that learned by logistic regression where errors leave
-  their bound by far: states that may be usual, but are modelled badly.
+  their bound by far: states that may be usual, but are modelled badly;
+- the *pace*, the temperature's rate of change in either direction: the fields in the
+  electrodes lag behind it, and no feature of the state tells how far.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ __all__ = [
 BOUND_LEVEL: Final = 0.95
 EXCEEDANCE: Final = 3.0  # bounds that an error worth an alarm is beyond
 # False alarms by the part of the guard that raises them.
-ALARM_SHARES: Final = {"guard": 0.011, "risk": 0.006}
+ALARM_SHARES: Final = {"guard": 0.011, "risk": 0.006, "pace": 0.001}
 # What an uncalibrated surrogate claims: nothing.
 UNKNOWN_BOUND_V: Final = 1e3
 UNKNOWN_DISTANCE: Final = 1e3

@@ -63,7 +63,7 @@ def check_fmu(
         if description is not None:
             found += check_binaries(archive, description)
             found += _check_licenses(archive, version)
-            found += check_reference(archive.read, version)
+            found += check_reference(archive.read, description)
     outcome = RunOutcome(not_run=_reason_not_run(is_run, archive, description, found))
     if description is not None and not outcome.not_run:
         outcome = run_probes(

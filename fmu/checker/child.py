@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias, final
 
 from packtwin.fmu.checker.calls_fmi2 import Fmi2Calls
 from packtwin.fmu.checker.calls_fmi3 import Fmi3Calls
@@ -29,6 +30,7 @@ from packtwin.fmu.checker.probes_calls import (
     probe_variable_steps,
     probe_versions,
 )
+from packtwin.fmu.checker.probes_dependencies import probe_dependencies
 from packtwin.fmu.checker.probes_exchange import (
     probe_exchange,
     probe_exchange_dependencies,
@@ -46,7 +48,7 @@ from packtwin.fmu.checker.probes_instances import (
     probe_threads,
 )
 from packtwin.fmu.checker.probes_reference import probe_reference
-from packtwin.fmu.checker.probes_slopes import probe_dependencies, probe_derivatives
+from packtwin.fmu.checker.probes_slopes import probe_derivatives
 from packtwin.fmu.checker.probes_state import (
     probe_deserialize,
     probe_determinism,
@@ -116,6 +118,7 @@ PROBES: Mapping[str, Probe] = {
     "null": probe_null,
     "deserialize": probe_deserialize,
 }
+_BEAT_S = 0.2
 _ENDING = ("not-loadable", "not-instantiable")
 _NEEDS_NO_STEP = ("versions", "instantiate", "starts", "stepping", "null", "log")
 
@@ -149,7 +152,13 @@ def _run(
         RunVariable(**{**row, "starts": tuple(row["starts"])})
         for row in plan["variables"]
     )
-    subject = Subject(calls=calls, plan=plan, variables=variables, before=before)
+    subject = Subject(
+        calls=calls,
+        plan=plan,
+        variables=variables,
+        before=before,
+        beat=_Beat(results),
+    )
     for name in names:
         write(begin=name)
         is_last = False
@@ -169,6 +178,24 @@ def _run(
             break
     calls.journal.note("unloading the library")
     return 0
+
+
+@final
+class _Beat:
+    """Writes now and then that the process is alive."""
+
+    __slots__ = ("_last_s", "_results")
+
+    def __init__(self, results: TextIO) -> None:
+        self._results = results
+        self._last_s = 0.0
+
+    def __call__(self) -> None:
+        """Write it, if the last time was long ago."""
+        now_s = time.monotonic()
+        if now_s - self._last_s > _BEAT_S:
+            self._last_s = now_s
+            self._results.write('{"is_alive": true}\n')
 
 
 if __name__ == "__main__":

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
 from packtwin.fmu.checker.run_variable import RunVariable
 from packtwin.fmu.checker.subject import Subject
 
-__all__ = ["Point"]
+__all__ = ["Place", "Point", "cells", "initializing"]
+
+Place: TypeAlias = Callable[[Subject], AbstractContextManager[Instance]]
+"""Brings a new instance to where knowns are moved."""
+
+
+@contextmanager
+def initializing(subject: Subject) -> Iterator[Instance]:
+    """Give a new instance in initialization mode."""
+    with subject.instance() as made:
+        subject.enter(made)
+        yield made
 
 
 @final
@@ -45,3 +57,8 @@ class Point:
         moved = [*self._x]
         moved[first : first + known.size] = values
         return self.made.set_states(moved) <= 1
+
+
+def cells(variables: Iterable[RunVariable]) -> list[RunVariable]:
+    """Return a variable for each element."""
+    return [v for v in variables for _ in range(v.size)]

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from packtwin.fmu.checker.calls import Instance
 from packtwin.fmu.checker.journal import RefusedError
-from packtwin.fmu.checker.probes_slopes import undeclared, wrong_derivatives
+from packtwin.fmu.checker.probes_dependencies import undeclared
+from packtwin.fmu.checker.probes_slopes import wrong_derivatives
 from packtwin.fmu.checker.probes_state import SAVES, as_declared
 from packtwin.fmu.checker.probes_values import finite_outputs
 from packtwin.fmu.checker.run_variable import RunVariable

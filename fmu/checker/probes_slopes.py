@@ -1,58 +1,35 @@
-"""Probes of what depends on what, and how much."""
+"""Probes of derivatives, directional and adjoint, against central differences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from packtwin.fmu.checker.calls import Instance
-from packtwin.fmu.checker.point import Point
-from packtwin.fmu.checker.run_variable import RunVariable, packed
+from packtwin.fmu.checker.point import Place, Point, cells, initializing
+from packtwin.fmu.checker.run_variable import RunVariable
 from packtwin.fmu.checker.subject import Finding, Subject
 
 __all__ = [
-    "Place",
     "judge_derivative",
-    "probe_dependencies",
     "probe_derivatives",
-    "undeclared",
     "wrong_derivatives",
 ]
 
-Place: TypeAlias = Callable[[Subject], AbstractContextManager[Instance]]
-"""Brings a new instance to where knowns are moved."""
-
-_SHARES = (0.01, -0.03, 0.1)
 _DERIVATIVE_TOLERANCE = 1e-4
 _ASIDE = 0.037  # of an input's size
+_N_NOISE = 10.0
+_ROUNDING = 1e-14
 _KINK = 1e-2  # differences to both sides are unlike
 _DIFFERENCE = 1e-4  # of a known's size
-_FUNCTIONS = (
-    ("providesDirectionalDerivatives", "GetDirectionalDerivative"),
-    ("providesAdjointDerivatives", "GetAdjointDerivative"),
-)
+_CAPABILITIES = ("providesDirectionalDerivatives", "providesAdjointDerivatives")
+_DIRECTIONAL, _ADJOINT = "GetDirectionalDerivative", "GetAdjointDerivative"
 
-
-@contextmanager
-def _initializing(subject: Subject) -> Iterator[Instance]:
-    with subject.instance() as made:
-        subject.enter(made)
-        yield made
-
-
-def probe_dependencies(subject: Subject) -> Iterator[Finding]:
-    """What is not among an initial unknown's dependencies, does not change it."""
-    declared = subject.unknowns("InitialUnknowns")
-    knowns = [
-        v
-        for v in subject.variables
-        if v.is_real
-        and v.variability != "constant"
-        and (v.causality == "input" or v.initial == "exact")
-    ]
-    where = "In initialization mode it"
-    yield from undeclared(subject, _initializing, knowns, declared, where)
+_Trial: TypeAlias = tuple[
+    RunVariable, list[float], dict[int, float], list[list[float]], float
+]
+"""Known; directional and adjoint derivatives; unknowns around; size of the change."""
 
 
 def probe_derivatives(subject: Subject) -> Iterator[Finding]:
@@ -63,60 +40,8 @@ def probe_derivatives(subject: Subject) -> Iterator[Finding]:
     outputs = [v for v in subject.outputs() if v.key in keys]
     # FMI lets a slave provide them at communication points only.
     yield from wrong_derivatives(
-        subject, _initializing, subject.inputs(), outputs, may_refuse=True
+        subject, initializing, subject.inputs(), outputs, may_refuse=True
     )
-
-
-def undeclared(
-    subject: Subject,
-    place: Place,
-    knowns: Iterable[RunVariable],
-    declared: Mapping[int, tuple[int, ...] | None],
-    what: str,
-) -> Iterator[Finding]:
-    """Yield the unknowns that change with what they do not depend on.
-
-    Args:
-        subject: The FMU.
-        place: Where the knowns are moved, one after the other.
-        knowns: What is moved.
-        declared: Dependencies by the key of the unknown; unknowns without are left out.
-        what: The beginning of a sentence about such an unknown.
-    """
-    watched = [
-        v for v in subject.variables if v.is_real and declared.get(v.key) is not None
-    ]
-    if not watched:
-        return
-    for known in knowns:
-        free = [
-            v for v in watched if known.key not in (v.key, *(declared[v.key] or ()))
-        ]
-        seen: set[str] = set()
-        with place(subject) as made:
-            point = Point(subject, made)
-            base = point.values(known)
-            before = [made.get([v]) for v in free]
-            for share in _SHARES:
-                if not base or not point.put(known, known.near(share, base)):
-                    continue
-                for v, (status, was) in zip(free, before, strict=True):
-                    changed, now = made.get([v])
-                    pairs = [
-                        (a, b)
-                        for a, b in zip(was, now, strict=True)
-                        if packed(a) != packed(b)
-                    ]
-                    if max(status, changed) > 1 or not pairs or v.name in seen:
-                        continue
-                    seen.add(v.name)
-                    message = (
-                        f"{what} changes from {pairs[0][0]!r} to {pairs[0][1]!r} with "
-                        f"`{known.name}`, which is not declared."
-                    )
-                    yield Finding(
-                        rule="dependency-missing", message=message, variable=v.name
-                    )
 
 
 def wrong_derivatives(
@@ -140,100 +65,137 @@ def wrong_derivatives(
         unknowns: What is derived.
         may_refuse: Whether the FMU need not provide them in this place.
     """
-    doubles = [v for v in knowns if v.is_double], [v for v in unknowns if v.is_double]
-    for capability, function in _FUNCTIONS:
-        if not subject.flag(capability):
-            continue
-        slope = _Slope(subject, place, function, may_refuse)
-        first = list(slope.wrong(*doubles, 0.0))
-        if first:
-            again = {(f.rule, f.variable) for f in slope.wrong(*doubles, _ASIDE)}
-            yield from (f for f in first if (f.rule, f.variable) in again)
+    slopes = _Slopes(
+        subject=subject,
+        place=place,
+        knowns=[v for v in knowns if v.is_double],
+        unknowns=[v for v in unknowns if v.is_double],
+        may_refuse=may_refuse,
+    )
+    first = list(slopes.wrong(0.0))
+    if first:
+        again = {(f.rule, f.variable) for f in slopes.wrong(_ASIDE)}
+        yield from (f for f in first if (f.rule, f.variable) in again)
 
 
 @final
-class _Slope:
-    """Compares one of the two functions of derivatives with differences."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slopes:
+    """Derivatives of all unknowns by all knowns, as the FMU says and as they are."""
 
-    __slots__ = ("_function", "_may_refuse", "_place", "_subject")
+    subject: Subject
+    place: Place
+    knowns: list[RunVariable]
+    unknowns: list[RunVariable]
+    may_refuse: bool
 
-    def __init__(
-        self, subject: Subject, place: Place, function: str, may_refuse: bool
-    ) -> None:
-        self._subject = subject
-        self._place = place
-        self._function = function
-        self._may_refuse = may_refuse
-
-    def wrong(
-        self,
-        knowns: Sequence[RunVariable],
-        unknowns: Sequence[RunVariable],
-        share: float,
-    ) -> Iterator[Finding]:
+    def wrong(self, share: float) -> Iterator[Finding]:
         """Yield what differs with all inputs moved by a share."""
-        for known in knowns:
-            with self._place(self._subject) as made:
-                self._subject.set_near(made, self._subject.inputs(), share)
-                point = Point(self._subject, made)
-                base = point.values(known)
-                for v in unknowns if base else ():
-                    if v.key == known.key:
-                        continue
-                    got = self._derivative(made, v, known, base)
-                    if got is None and self._may_refuse:
-                        return
-                    if got is None:
-                        reason = self._subject.calls.journal.reason()
-                        message = (
-                            f"Its derivative to `{known.name}` is refused: {reason}"
-                        )
-                        yield Finding(
-                            rule="capability-lies", message=message, variable=v.name
-                        )
-                        return
-                    yield from self._judged(point, v, known, base, got)
-
-    def _derivative(
-        self, made: Instance, v: RunVariable, known: RunVariable, base: Sequence[float]
-    ) -> list[float] | None:
-        """Return it for each element of the unknown, or as one sum if adjoint."""
-        along = _direction(known, base)
-        if self._function == "GetDirectionalDerivative":
-            return made.differentiate(self._function, [v], [known], along)
-        found = made.differentiate(self._function, [v], [known], _weights(v.size))
-        return None if found is None else [_dot(found, along)]
-
-    def _judged(
-        self,
-        point: Point,
-        v: RunVariable,
-        known: RunVariable,
-        base: Sequence[float],
-        got: Sequence[float],
-    ) -> Iterator[Finding]:
-        size = _DIFFERENCE * known.scale(base[0])
-        rows: list[list[float]] = []
-        for sign in (-1.0, 0.0, 1.0):
-            steps = (sign * size * d for d in _direction(known, base))
-            point.put(known, [b + step for b, step in zip(base, steps, strict=True)])
-            status, values = point.made.get([v])
-            if status > 1:
-                break
-            rows.append(values)
-        point.put(known, base)
-        if len(rows) < 3:
+        is_directional, is_adjoint = (bool(self.subject.flag(f)) for f in _CAPABILITIES)
+        if not self.unknowns or not (is_directional or is_adjoint):
             return
-        if len(got) < v.size:
-            rows = [[_dot(_weights(v.size), row)] for row in rows]
-        for element, one in enumerate(got):
-            values = [row[element] for row in rows]
-            found = list(
-                judge_derivative(v, known.name, one, values, size, self._function)
-            )
-            yield from found
-            if found:
+        with self.place(self.subject) as made:
+            self.subject.set_near(made, self.subject.inputs(), share)
+            point = Point(self.subject, made)
+            bases = {v.key: point.values(v) for v in self.knowns}
+            knowns = [v for v in self.knowns if bases[v.key]]
+            sums: dict[int, list[float]] | None = {}
+            if is_adjoint:
+                sums = self._sums(made, knowns, bases)
+            if sums is None:
+                yield from self._refused(_ADJOINT)
                 return
+            trials: list[_Trial] = []
+            for known in self.subject.in_time(knowns):
+                base = bases[known.key]
+                column: list[float] | None = []
+                if is_directional:
+                    way = _direction(known, base)
+                    column = made.differentiate(
+                        _DIRECTIONAL, self.unknowns, [known], way
+                    )
+                if column is None:
+                    yield from self._refused(_DIRECTIONAL)
+                    return
+                rows = self._rows(point, known, base)
+                if all(rows):
+                    size = _DIFFERENCE * known.scale(base[0])
+                    said = {key: row[knowns.index(known)] for key, row in sums.items()}
+                    trials.append((known, column, said, rows, size))
+        yield from self._judged(trials)
+
+    def _refused(self, function: str) -> Iterator[Finding]:
+        if not self.may_refuse:
+            message = f"It is refused: {self.subject.calls.journal.reason()}"
+            name = self.subject.named(function)
+            yield Finding(rule="capability-lies", message=message, variable=name)
+
+    def _sums(
+        self,
+        made: Instance,
+        knowns: list[RunVariable],
+        bases: Mapping[int, list[float]],
+    ) -> dict[int, list[float]] | None:
+        """Return adjoint derivatives along the way of each known, by unknown.
+
+        They are those of the weighted sum of its elements; nothing if they are refused.
+        """
+        found: dict[int, list[float]] = {}
+        for v in self.subject.in_time(self.unknowns):
+            row = made.differentiate(_ADJOINT, [v], knowns, _weights(v.size))
+            if row is None:
+                return None
+            found[v.key] = []
+            for known in knowns:
+                way = _direction(known, bases[known.key])
+                found[v.key].append(_dot(way, row[: known.size]))
+                row = row[known.size :]
+        return found
+
+    def _rows(
+        self, point: Point, known: RunVariable, base: Sequence[float]
+    ) -> list[list[float]]:
+        """Return the unknowns with a known less, as it is, greater, and as it was."""
+        size = _DIFFERENCE * known.scale(base[0])
+        steps = [size * d for d in _direction(known, base)]
+        rows = []
+        for sign in (-1.0, 0.0, 1.0, 0.0):
+            point.put(known, [b + sign * d for b, d in zip(base, steps, strict=True)])
+            status, values = point.made.get(self.unknowns)
+            rows.append(values if status <= 1 else [])
+        return rows
+
+    def _judged(self, trials: Sequence[_Trial]) -> Iterator[Finding]:
+        """Judge all trials; the noise of an unknown is the worst of all of them.
+
+        It is what rounding does to its largest term, and what iterating again changes.
+        """
+        noises = [0.0] * sum(v.size for v in self.unknowns)
+        for _, _, _, rows, _ in trials:
+            for k, (below, here, above, again) in enumerate(zip(*rows, strict=True)):
+                rounding = _ROUNDING * abs(above - below) / (2.0 * _DIFFERENCE)
+                noises[k] = max(noises[k], rounding, _N_NOISE * abs(again - here))
+        for known, column, said, rows, size in trials:
+            first, seen = 0, ""
+            for k, v in enumerate(cells(self.unknowns) if column else ()):
+                if v.key == known.key or v.name == seen:
+                    continue
+                values, noise = [row[k] for row in rows], noises[k] / size
+                wrong = [
+                    *judge_derivative(v, known.name, column[k], values, size, noise)
+                ]
+                seen = v.name if wrong else seen
+                yield from wrong
+            for v in self.unknowns:
+                part = slice(first, first + v.size)
+                first += v.size
+                if v.key not in said or v.key == known.key:
+                    continue
+                values = [_dot(_weights(v.size), row[part]) for row in rows]
+                noise = sum(noises[part]) / size
+                yield from judge_derivative(
+                    v, known.name, said[v.key], values, size, noise, _ADJOINT
+                )
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -259,7 +221,8 @@ def judge_derivative(
     got: float,
     values: list[float],
     size: float,
-    function: str = "GetDirectionalDerivative",
+    noise: float = 0.0,
+    function: str = _DIRECTIONAL,
 ) -> Iterator[Finding]:
     """Yield a finding if a derivative is not the central difference.
 
@@ -271,11 +234,12 @@ def judge_derivative(
         got: What the FMU says.
         values: Of the unknown with the known less, as it is, and greater.
         size: By how much.
+        noise: What of a difference by that is none.
         function: What said so.
     """
-    below, here, above = values
+    below, here, above = values[:3]
     want = (above - below) / (2.0 * size)
-    noise = 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
+    noise += 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
     bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
     if abs(got - want) <= bound:
         return

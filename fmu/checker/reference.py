@@ -53,9 +53,9 @@ class _Table:
         return [low + share * (high - low) for low, high in pairs]
 
 
-def check_reference(read: Read, version: str) -> Iterator[Problem]:
+def check_reference(read: Read, description: Description) -> Iterator[Problem]:
     """Yield what is wrong with the manifest of an FMU and the files it names."""
-    content = read(_MANIFEST)
+    content, version = read(_MANIFEST), description.version
     if content is None:
         return
     root, reason, line = parse_xml(content)
@@ -73,10 +73,16 @@ def check_reference(read: Read, version: str) -> Iterator[Problem]:
             message = f"It names `{source}`, which is not in the FMU."
             yield problem("reference-file", version, message, file=_MANIFEST, line=line)
         elif file.endswith(".csv") and _table(data) is None:
-            message = (
-                "It is no table of numbers with a column `time` that does not fall."
-            )
+            message = "It is no table with a column `time` that does not fall."
             yield problem("reference-file", version, message, file=file)
+        elif file.endswith(".csv"):
+            known = set(getattr(_table(data), "columns", ()))
+            reals = {v.name for v in description.variables if v.is_real}
+            for name in sorted((reals & set(_head(data))) - known - {"time"}):
+                message = "It has something else than numbers for it."
+                yield problem(
+                    "reference-file", version, message, file=file, variable=name
+                )
 
 
 def reference_plan(read: Read, description: Description) -> list[dict[str, Any]]:
@@ -170,24 +176,38 @@ def _read_table(read: Read, file: str) -> _Table | None:
     return None if data is None else _table(data)
 
 
+def _head(data: bytes) -> list[str]:
+    lines = data.decode("utf-8", "replace").splitlines()
+    return [name.strip() for name in next(csv.reader(lines[:1]), [])]
+
+
 def _table(data: bytes) -> _Table | None:
+    """Return the columns that are numbers, with as many in each row."""
     try:
-        head, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
-        cells = [[[float(x) for x in item.split()] for item in row] for row in rows]
+        _, *rows = [row for row in csv.reader(data.decode().splitlines()) if row]
     except (ValueError, csv.Error):
         return None
-    names = [name.strip() for name in head]
-    shape = [len(cell) for cell in cells[0]] if cells else []
-    if names[0] != "time" or len(shape) != len(names) or shape[0] != 1 or 0 in shape:
+    head = _head(data)
+    if not rows or any(len(row) != len(head) for row in rows):
         return None
-    if any([len(cell) for cell in row] != shape for row in cells):
+    columns = {
+        name: numbers
+        for k, name in enumerate(head)
+        if (numbers := _numbers([row[k] for row in rows]))
+    }
+    times = [row[0] for row in columns.pop("time", [])]
+    if head[0] != "time" or not times or any(b < a for a, b in pairwise(times)):
         return None
-    if not all(math.isfinite(x) for row in cells for cell in row for x in cell):
-        return None
-    times = [row[0][0] for row in cells]
-    if any(b < a for a, b in pairwise(times)):
-        return None
-    columns = {name: [row[k] for row in cells] for k, name in enumerate(names)}
-    return _Table(
-        times=times, columns={n: c for n, c in columns.items() if n != "time"}
+    return _Table(times=times, columns=columns)
+
+
+def _numbers(cells: list[str]) -> list[list[float]]:
+    """Return the numbers in each cell; nothing if there are others or none."""
+    try:
+        rows = [[float(item) for item in cell.split()] for cell in cells]
+    except ValueError:
+        return []
+    is_finite = all(math.isfinite(x) for row in rows for x in row)
+    return (
+        rows if is_finite and len({len(row) for row in rows}) == 1 and rows[0] else []
     )

@@ -138,6 +138,8 @@ def run_probes(
             reasons.append(str(error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    if not probes and not reasons:
+        reasons.append("neither co-simulation nor model exchange is offered")
     return RunOutcome(
         problems=tuple(dict.fromkeys(problems)),
         probes=probes,

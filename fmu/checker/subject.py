@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ N_STEPS = 20
 _N_READ = 2000
 _AMPLITUDE = 0.01
 _N_SHRINK = 5
+_N_BUDGETS = 20.0
 Trace: TypeAlias = list[tuple[int, bytes]]
 
 
@@ -38,12 +40,14 @@ class Subject:
 
     Attributes:
         before: The settings of the process before the library was loaded.
+        beat: A sign of life in a long probe.
         step_s: A step size that works; 0 while none is known.
     """
 
     calls: AbstractCalls
     plan: Mapping[str, Any]
     variables: tuple[RunVariable, ...]
+    beat: Callable[[], None]
     before: Mapping[str, Any] = field(default_factory=dict)
     step_s: float = 0.0
     _count: int = field(default=0)
@@ -126,6 +130,15 @@ class Subject:
     def said(self, status: int) -> str:
         """Return FMI's name of a status."""
         return self.calls.dialect.status_name(status)
+
+    def in_time(self, variables: Sequence[RunVariable]) -> Iterator[RunVariable]:
+        """Give variables in a random order, as many as there is time for."""
+        end = time.monotonic() + _N_BUDGETS * float(self.plan["budget_s"])
+        for v in random.Random(0).sample(variables, len(variables)):
+            if time.monotonic() > end:
+                return
+            self.beat()
+            yield v
 
     def readable(self) -> list[RunVariable]:
         """Return the variables that a run reads: outputs first, then others."""
@@ -228,9 +241,9 @@ class Subject:
         """Take co-simulation steps; the trace ends with the first that is refused."""
         trace: Trace = []
         for k in range(first, first + n):
+            self.beat()
             self.set_inputs(made, seed, k)
-            time = self.start_s + k * self.step_s
-            status = made.step(time, self.step_s)
+            status = made.step(self.start_s + k * self.step_s, self.step_s)
             if status > 1:
                 trace.append((status, b""))
                 break

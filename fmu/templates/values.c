@@ -77,22 +77,22 @@ static int pt_observe(PtInstance *instance, const char *function) {
 }
 #endif
 
-/* Make the values of `v` current; says why not and returns the status. */
-static int pt_prepare(PtInstance *instance, const PtVariable *v, const char *function) {
+/* Make the values of a kind current; says why not and returns the status. */
+static int pt_prepare(PtInstance *instance, PtKind kind, const char *function) {
   const PtState *s = &instance->state;
-  if (v->kind < PT_OUTPUT || v->kind == PT_TIME) return PT_OK;
+  if (kind < PT_OUTPUT || kind == PT_TIME) return PT_OK;
   if (!pt_is_allowed(instance, PT_ANY & ~PT_INSTANTIATED, function) ||
       !pt_refresh(instance, function)) {
     return PT_ERROR;
   }
 #if PT_HAS_EQUATIONS
-  if ((s->is_exchange || v->kind >= PT_DERIVATIVE) && v->kind != PT_STATE &&
+  if ((s->is_exchange || kind >= PT_DERIVATIVE) && kind != PT_STATE &&
       !pt_evaluate(instance, function)) {
     return PT_DISCARD;
   }
 #endif
 #if PT_HAS_EVENT_MODE && !PT_HAS_SAMPLES
-  if (v->kind == PT_OUTPUT && !pt_observe(instance, function)) return PT_DISCARD;
+  if (kind == PT_OUTPUT && !pt_observe(instance, function)) return PT_DISCARD;
 #endif
   (void)s;
   return PT_OK;
@@ -141,15 +141,20 @@ static int pt_get(PtInstance *instance, const unsigned int references[], size_t 
                   double values[], size_t n_values, const char *function) {
   size_t i;
   int k;
+  unsigned int prepared = 0; /* kinds */
   if (!instance ||
       !pt_is_complete(instance, references, n, n_values, function)) {
     return PT_ERROR;
   }
   for (i = 0; i < n; ++i) {
     const PtVariable *v = &pt_variables[references[i]];
-    const int status = pt_prepare(instance, v, function);
-    const double *place = pt_place(&instance->state, v);
-    if (status != PT_OK) return status;
+    const double *place = v->kind <= PT_OUTPUT ? instance->state.values + v->address
+                                               : pt_place(&instance->state, v);
+    if (!(prepared & 1u << v->kind)) {
+      const int status = pt_prepare(instance, v->kind, function);
+      if (status != PT_OK) return status;
+      prepared |= 1u << v->kind;
+    }
     for (k = 0; k < v->size; ++k) *values++ = place[k];
   }
   return PT_OK;

@@ -22,7 +22,9 @@ from packtwin.cosim.result_table import journal_path
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.system import System
 from packtwin.cosim.thinning import EveryNth, OnChange
+from packtwin.scenarios import bench_cosim_memory
 from packtwin.scenarios.bench_cosim_bouncing import bouncing, exact_bouncing
+from packtwin.scenarios.inspection import describe_file
 from packtwin.twin.errors import ScenarioError, StepError
 from tests.fakes import Accumulator, Clock, Fake, Troubled
 
@@ -200,6 +202,8 @@ def test_a_run_broken_off_leaves_its_rows(tmp_path: Path) -> None:
     assert (back.status.kind, back.status.time_s) == ("interrupted", 50.0)
     assert back["clock.time_s"].tolist() == [float(t) for t in range(51)]
     assert back.provenance["master"] == "GaussSeidel"
+    simulate(System([Clock()]), stop_s=3.0, step_s=1.0).write_parquet(path)
+    assert read_parquet(path).status.kind == "completed"
 
 
 @pytest.mark.parametrize("cut", [1, 100, 2000])
@@ -245,38 +249,14 @@ def test_a_killed_run_leaves_a_readable_file(tmp_path: Path, loop: str) -> None:
     assert len(back.time_s) > 1000
     assert (back["clock.time_s"] == np.arange(len(back.time_s))).all()
     assert (back.time_s == back["clock.time_s"]).all()
+    facts = dict(row for row in describe_file(path)[0].rows)
+    assert facts["status"].startswith("interrupted the run was broken off")
+    assert facts["samples"] == str(len(back.time_s))
 
 
-def _growth_mb(tmp_path: Path, n_step: int) -> float:
-    """Return how much more memory a child needs at its peak than before the run."""
-    code = f"""
-import resource
-import pyarrow.parquet
-from packtwin.cosim.masters import Jacobi
-from packtwin.cosim.parquet_sink import ParquetSink
-from packtwin.cosim.simulate import simulate
-from packtwin.cosim.system import System
-from tests.fakes import Fake
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-class Quick(Fake):
-    def step(self, tick, end_tick, u):
-        from packtwin.twin.component import StepReport
-        return StepReport(outputs=self.held, end_tick=end_tick)
-    def initialize(self, tick, u):
-        self.held = super().initialize(tick, u)
-        return self.held
-names = tuple(f"y{{i}}_A" for i in range(20))
-system = System([Quick("many", lambda t, u: [1.0] * 20, outputs=names)])
-def go(n):
-    sink = ParquetSink({str(tmp_path / "run.parquet")!r})
-    simulate(system, stop_s=float(n), step_s=1.0, master=Jacobi(), sink=sink)
-go(120_000)
-before = peak()
-go({n_step})
-print(peak() - before)
-"""
+def _growth_mb(path: Path, steps: str) -> float:
+    call = f"main({str(path)!r}, {steps})"
+    code = f"from {bench_cosim_memory.__name__} import main; print({call})"
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True
     )
@@ -285,10 +265,12 @@ print(peak() - before)
 
 @pytest.mark.slow
 def test_memory_does_not_grow_over_a_million_steps(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
     # The rows alone are 168 MB.
-    assert _growth_mb(tmp_path, 1_000_000) < 15.0
-    assert pq.ParquetFile(tmp_path / "run.parquet").metadata.num_rows == 1_000_001
+    assert _growth_mb(path, "(100_000, 1_000_000)") < 15.0
+    assert pq.ParquetFile(path).metadata.num_rows == 1_000_001
 
 
 def test_memory_does_not_grow_over_many_steps(tmp_path: Path) -> None:
-    assert _growth_mb(tmp_path, 250_000) < 10.0  # the rows alone are 42 MB
+    # The rows alone are 42 MB.
+    assert _growth_mb(tmp_path / "run.parquet", "(100_000, 250_000)") < 12.0

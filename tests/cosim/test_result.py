@@ -111,7 +111,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(
     result.write_parquet(path)
     before = path.read_bytes()
 
-    def fill_the_disk(table, where):
+    def fill_the_disk(table, where, **options):
         where.write_bytes(b"half")
         raise OSError(where)
 

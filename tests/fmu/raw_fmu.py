@@ -10,52 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from packtwin.fmu.export import compile_source
+from packtwin.fmu.fmi2 import CallbackFunctions, CallbackLogger, EventInfo
+from packtwin.fmu.fmi3 import IntermediateUpdateCallback, LogMessageCallback
 from packtwin.fmu.source import FmuSource, render_source
 from packtwin.twin.compiler import Compiler, find_compiler
-
-LOG3 = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p
-)
-LOG2 = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_char_p,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-)
-UPDATE = ctypes.CFUNCTYPE(
-    None,
-    ctypes.c_void_p,
-    ctypes.c_double,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_bool,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-)
-
-
-class Callbacks2(ctypes.Structure):
-    _fields_ = (
-        ("logger", LOG2),
-        ("calloc", ctypes.c_void_p),
-        ("free", ctypes.c_void_p),
-        ("finished", ctypes.c_void_p),
-        ("environment", ctypes.c_void_p),
-    )
-
-
-class EventInfo(ctypes.Structure):
-    _fields_ = (
-        ("is_needed", ctypes.c_int),
-        ("is_end", ctypes.c_int),
-        ("nominals_changed", ctypes.c_int),
-        ("values_changed", ctypes.c_int),
-        ("is_next", ctypes.c_int),
-        ("next_s", ctypes.c_double),
-    )
 
 
 def vector(values):
@@ -97,15 +55,15 @@ class RawFmu:
             dimension = v.find("Dimension")
             n = 1 if dimension is None else int(dimension.get("start"))
             self.size[v.get("name")] = n
-        self.update = UPDATE(update) if update else UPDATE()
+        self.update = IntermediateUpdateCallback(update or 0)
         self.modes = has_events, is_early
         make = getattr(self, f"_make{self.major}")
         self.instance = make(kind)
         assert self.instance, self.log
 
     def _make2(self, kind):
-        self.logger = LOG2(lambda e, n, s, c, m: self.log.append(m.decode()))
-        self.callbacks = Callbacks2(logger=self.logger)
+        self.logger = CallbackLogger(lambda e, n, s, c, m: self.log.append(m.decode()))
+        self.callbacks = CallbackFunctions(logger=self.logger)
         instantiate = self.library.fmi2Instantiate
         instantiate.restype = ctypes.c_void_p
         return instantiate(
@@ -119,7 +77,7 @@ class RawFmu:
         )
 
     def _make3(self, kind):
-        self.logger = LOG3(lambda e, s, c, m: self.log.append(m.decode()))
+        self.logger = LogMessageCallback(lambda e, s, c, m: self.log.append(m.decode()))
         token = self.source.token.encode()
         if kind == "me":
             instantiate = self.library.fmi3InstantiateModelExchange
@@ -226,8 +184,8 @@ class RawFmu:
         if self.major == 2:
             info = EventInfo()
             assert self.call("NewDiscreteStates", ctypes.byref(info)) == 0, self.log
-            assert not info.is_needed
-            return info.next_s if info.is_next else np.inf
+            assert not info.new_discrete_states_needed
+            return info.next_event_time if info.next_event_time_defined else np.inf
         flags, next_s = [ctypes.c_bool(True) for _ in range(5)], ctypes.c_double()
         pointers = (*map(ctypes.byref, flags), ctypes.byref(next_s))
         assert self.call("UpdateDiscreteStates", *pointers) == 0, self.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +189,27 @@ def test_kept_file_is_extracted_once_and_serves_many(
     file.close()
     file.close()
     assert list(temporary_folders.iterdir()) == []
+
+
+def test_clocks_and_what_they_touch_are_left_out_and_said(
+    stairs_fmu: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with zipfile.ZipFile(stairs_fmu) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["modelDescription.xml"] = members["modelDescription.xml"].replace(
+        b'<Int32 name="counter" valueReference="9"',
+        b'<Clock name="beat" valueReference="8" causality="input" '
+        b'intervalVariability="constant" intervalDecimal="1"/>'
+        b'<Int32 name="counter" valueReference="9" clocks="8"',
+    )
+    path = tmp_path / "clocked.fmu"
+    write_archive(path, members)
+    component = FmuComponent(path, name="clocked")
+    assert component.left_out == ("beat", "counter")
+    assert "counter" not in component.interface.output_names
+    assert "`clocked` (" in caplog.text
+    assert "runs without `beat`, `counter`." in caplog.text
+    component.initialize(0, U)
+    assert component.step(0, H, U).status is StepStatus.OK
+    component.close()
+    assert FmuComponent(stairs_fmu).left_out == ()

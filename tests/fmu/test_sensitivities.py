@@ -130,6 +130,16 @@ def test_vectors_of_states_are_differentiated_as_a_whole(
         np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_means_over_the_step_are_known_as_such_in_both_versions(
+    files, version: str
+) -> None:
+    component = FmuComponent(files["cell", version])
+    is_mean = {v.name: v.sampling == "mean" for v in component.interface.outputs}
+    assert is_mean == {"temperature_K": False, "heat_W": True, "loss_W": False}
+    component.close()
+
+
 def test_changed_parameters_count_from_the_next_start(files) -> None:
     component = FmuComponent(files["cell", "3.0"], parameters={"start_K": 310.0})
     u = np.array([0.0, 300.0, 1.0])

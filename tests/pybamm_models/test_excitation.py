@@ -46,6 +46,31 @@ def test_requests_stay_in_their_bounds(seed: int, n_runs: int, duration_s: int) 
         assert soc.max() < 1.05
 
 
+def test_whole_runs_pass_through_the_window_unless_time_runs_out() -> None:
+    design = Design(n_runs=1, n_deep=0, n_whole=60, seed=4)
+    whole = [r for r in design_requests(CELL, design) if r.kind == "whole"]
+    assert len(whole) == 60
+    capacity_Ah = cell_facts(CELL).capacity_Ah
+    for request in whole:
+        charge_A_s = np.trapezoid(request.current_A, request.time_s)
+        end_soc = request.start_soc - charge_A_s / 3600.0 / capacity_Ah
+        assert len(set(np.sign(request.current_A[1:]))) == 1
+        assert request.time_s[-1] <= 3600.0
+        if request.time_s[-1] < 3600.0:
+            assert end_soc < 0.0 or end_soc > 1.0
+    signs = [np.sign(request.current_A[-1]) for request in whole]
+    assert 0.5 < np.mean(np.array(signs) > 0) < 0.8
+
+
+def test_whole_runs_leave_the_others_as_they_are() -> None:
+    few = Design(n_runs=3, n_deep=2, n_pulse=2, seed=4)
+    plain = {r.name: r for r in design_requests(CELL, few)}
+    more = {r.name: r for r in design_requests(CELL, replace(few, n_whole=2))}
+    assert set(more) - set(plain) == {"whole_000", "whole_001"}
+    for name, request in plain.items():
+        np.testing.assert_array_equal(request.current_A, more[name].current_A)
+
+
 def test_pulses_start_anywhere_and_go_to_the_largest_rate() -> None:
     requests = design_requests(CELL, Design(n_runs=1, n_deep=0, n_pulse=200, seed=4))
     pulses = [r for r in requests if r.kind == "pulse"]

@@ -5,6 +5,7 @@ import pytest
 
 from packtwin.twin.component import StepMapComponent, ticks
 from packtwin.twin.pack import PackLayout, pack_step_map
+from packtwin.twin.step_derivatives import forward_function
 from packtwin.twin.step_map import StepStatus
 from packtwin.twin.surrogate_model import cell_step_map
 
@@ -192,3 +193,30 @@ def test_mean_cell_of_the_pack_is_the_cell(pack, synthetic_spec):
         memory, want, _ = cell.advance(memory, float(k), 1.0, u, p)
     assert y["voltage_V"] == pytest.approx(96 * want[0], rel=1e-13)
     assert y["plating_potential_min_V"] == pytest.approx(want[4], abs=1e-13)
+
+
+def test_derivative_by_the_start_of_the_search_is_exact(pack):
+    """It is tiny: shorter differences drown in the rounding of the search."""
+    at = [v.name for v in pack.memory].index("slope_Ohm")
+    u = np.array([v.start for v in pack.interface.inputs])
+    p = np.array([v.start for v in pack.interface.parameters])
+    request = dict(zip(pack.interface.input_names, range(len(u)), strict=True))
+    u[request["control_mode"]], u[request["power_request_W"]] = 1.0, 2e4
+    memory, _ = pack.start(u, p)
+    before = u.copy()
+    before[request["power_request_W"]] = 8e3
+    memory, _, _ = pack.advance(memory, 0.0, 1.0, before, p)
+    direction = np.zeros(len(memory))
+    direction[at] = 1.0
+    tangent = forward_function("tangent", pack.step, (0,))
+    exact = tangent(memory, 0.0, 1.0, u, p, direction)[1].full().reshape(-1)
+
+    def difference(d: float) -> np.ndarray:
+        plus = pack.advance(memory + d * direction, 0.0, 1.0, u, p)[1]
+        minus = pack.advance(memory - d * direction, 0.0, 1.0, u, p)[1]
+        return (plus - minus) / (2.0 * d)
+
+    found = (4.0 * difference(5e-4) - difference(1e-3)) / 3.0
+    largest = np.abs(exact).max()
+    assert largest > 1e-3
+    np.testing.assert_allclose(found, exact, atol=1e-6 * largest)

@@ -39,3 +39,18 @@ def test_casadi_and_numpy_agree_to_rounding_with_continuous_derivative():
 def test_unsorted_arguments_are_refused():
     with pytest.raises(InterfaceError, match="strictly increasing"):
         fit_table(np.array([0.0, 0.0, 1.0]), np.zeros(3))
+
+
+def test_a_rounded_table_is_off_by_its_unit_and_its_pieces_still_meet_exactly():
+    x = np.linspace(0.0, 1.0, 101)
+    table = fit_table(x, 4.0 * np.exp(-5.0 * x), 100)
+    rounded = table.rounded()
+    c, unit = rounded.coefficients, 2.0**-30  # 2^-32 of at most 4 * exp(0.05)
+    np.testing.assert_array_equal(c, np.round(c / unit) * unit)
+    np.testing.assert_array_equal(c[:-1].sum(axis=1), c[1:, 0])
+    at = np.linspace(-0.2, 1.2, 10_001)
+    np.testing.assert_allclose(rounded.numpy(at), table.numpy(at), atol=60 * unit)
+    inside = np.linspace(0.0, 1.0, 10_001)
+    apart = np.abs(rounded.numpy(inside) - table.numpy(inside))
+    assert 0.0 < apart.max() <= 2.0 * unit
+    np.testing.assert_array_equal(rounded.rounded().coefficients, c)

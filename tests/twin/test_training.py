@@ -11,6 +11,7 @@ from packtwin.twin.certificate_target import CertificateTargets
 from packtwin.twin.errors import CertificateError, TrainingError
 from packtwin.twin.rollout import Roller
 from packtwin.twin.training import train_surrogate
+from packtwin.twin.training_batch import make_batch
 from packtwin.twin.training_regression import TrainingConfig
 from packtwin.twin.trajectory import count_charge
 from tests.twin.made_runs import made_run
@@ -33,6 +34,22 @@ def test_rolled_stoichiometries_are_counted_charge(synthetic_spec, runs):
     out = Roller(synthetic_spec).follow(runs[0])
     np.testing.assert_allclose(out["stoichiometry_negative_mean"], x, atol=1e-13)
     np.testing.assert_allclose(out["stoichiometry_positive_mean"], y, atol=1e-13)
+
+
+def test_a_run_is_the_same_alone_and_beside_longer_ones(synthetic_spec):
+    runs = [
+        made_run(synthetic_spec, seed, n) for seed, n in enumerate((60, 20, 60, 40))
+    ]
+    together = make_batch(runs, synthetic_spec)
+    # The balance at a run's last sample needs the next one.
+    rolled = [k for k, name in enumerate(together.names) if "balance" not in name]
+    for k, run in enumerate(runs):
+        alone, is_own = make_batch([run], synthetic_spec), together.is_learnable[k]
+        assert int(is_own.sum()) == len(run.time_s)
+        np.testing.assert_array_equal(
+            together.columns[k, is_own][:, rolled].numpy(),
+            alone.columns[0][:, rolled].numpy(),
+        )
 
 
 def train(synthetic_spec, runs, **changes):

@@ -26,6 +26,7 @@ from packtwin.twin.surrogate_casadi import (
     casadi_network,
     network_layers,
 )
+from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_torch import TorchOperations
 from packtwin.twin.training_mixture import fit_mixture
 from packtwin.twin.training_trust import TrustConfig, fit_trust
@@ -58,7 +59,7 @@ def test_mixture_finds_the_gaussians_it_is_drawn_from():
     )
 
 
-def test_distance_is_the_larger_of_likelihood_and_risk(synthetic_spec):
+def test_distance_is_the_largest_of_likelihood_risk_and_pace(synthetic_spec):
     """Against the density of the two Gaussians and the network written out."""
     w = synthetic_spec.weights
     n = w["guard_matrix"].shape[1]
@@ -74,10 +75,16 @@ def test_distance_is_the_larger_of_likelihood_and_risk(synthetic_spec):
     hidden = hidden / np.sqrt(1.0 + hidden**2)
     low, high = w["risk_range"]
     risk = (hidden @ w["risk_matrix_1"][0] + w["risk_bias_1"][0] - low) / (high - low)
-    assert 0 < np.sum(risk > strange) < len(points)
-    want = np.maximum(strange, risk)
-    ops = TorchOperations(w)
-    got = ops.distance(list(torch.tensor(points).unbind(-1))).detach().numpy()
+    pace_K_per_s = rng.normal(0.0, 0.1, 50)
+    low, high = w["pace_range"]
+    pace = (np.abs(pace_K_per_s) - low) / (high - low)
+    largest = np.argmax([strange, risk, pace], axis=0)
+    assert set(largest) == {0, 1, 2}
+    want = np.max([strange, risk, pace], axis=0)
+    got = TorchOperations(w).distance(
+        list(torch.tensor(points).unbind(-1)), torch.tensor(pace_K_per_s)
+    )
+    got = got.detach().numpy()
     np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
@@ -86,13 +93,37 @@ def test_distance_far_from_every_gaussian_is_finite_in_both_runtimes(synthetic_s
     rng = np.random.default_rng(0)
     far = rng.normal(0.0, 3000.0, (200, n))
     torched = TorchOperations(synthetic_spec.weights).distance(
-        list(torch.tensor(far).unbind(-1))
+        list(torch.tensor(far).unbind(-1)), torch.zeros(200, dtype=torch.float64)
     )
     ops, x = CasadiOperations(synthetic_spec.weights), ca.MX.sym("x", n)
-    function = ca.Function("distance", [x], [ops.distance(ca.vertsplit(x))])
+    function = ca.Function("distance", [x], [ops.distance(ca.vertsplit(x), 0.0)])
     got = function(far.T).full()[0]
     assert np.isfinite(got).all()
     np.testing.assert_allclose(got, torched.detach().numpy(), rtol=1e-12)
+
+
+def test_a_cell_that_warms_at_the_pace_of_the_threshold_is_outside(synthetic_spec):
+    """At rest all heat comes from the coolant: h A (T_c - T) / C is the pace."""
+    c = synthetic_spec.constants
+    only_pace = {
+        k: v
+        for k, v in synthetic_spec.weights.items()
+        if not k.startswith(("guard_", "risk_"))
+    }
+    spec = replace(synthetic_spec, weights=only_pace)
+    low, high = spec.weights["pace_range"]
+    cell = cell_step_map(spec)
+    index = cell.interface.output_names.index("domain_distance")
+    h_W_per_m2K, cell_K = 200.0, 290.0
+    for pace_K_per_s in (0.0, low, high, -high, 3.0 * high):
+        warmer_K = (
+            pace_K_per_s * c.heat_capacity_J_per_K / (h_W_per_m2K * c.cooling_area_m2)
+        )
+        _, y = cell.initialize(
+            [0.0, cell_K + warmer_K, h_W_per_m2K], [0.5, cell_K, 1.0, 0.0]
+        )
+        want = (abs(pace_K_per_s) - low) / (high - low)
+        assert float(y[index]) == pytest.approx(want, abs=1e-6)
 
 
 @pytest.fixture(scope="module")

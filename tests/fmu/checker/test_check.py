@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import random
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from packtwin.fmu.archive import write_archive
 from packtwin.fmu.checker.check import check_fmu
-from packtwin.fmu.checker.problem import problem
+from packtwin.fmu.checker.problem import CheckReport, problem
 from packtwin.fmu.checker.rules import RULES
 from packtwin.fmu.export import export_fmu
-from packtwin.fmu.source import FmuSource, render_source
-from packtwin.scenarios.bench_check_faults import NO_FAULT, RUN_MUTANTS
+from packtwin.fmu.source import FmiVersion
+from packtwin.scenarios.bench_check_faults import NO_FAULTS, RUN_MUTANTS
 from packtwin.scenarios.bench_check_model import good_step_map
 from packtwin.scenarios.bench_check_mutants import (
     STATIC_MUTANTS,
@@ -27,24 +28,21 @@ from packtwin.scenarios.bench_check_shim import RunMutant, write_run_mutant
 from packtwin.twin.errors import FmuError
 
 FAST = (
-    "setReal is ignored",
-    "an output reads memory that was never set",
-    "instances share static state",
-    "a saved state lacks the history",
-    "a serialized state is a pointer",
-    "a step crashes",
-    "a failed step returns OK and NaN",
+    "3.0 an adjoint derivative is wrong",
+    "3.0 inputs set inside steps are thrown away",
+    "3.0 a saved state lacks the history",
+    "3.0 the binary has another number of states",
+    "2.0 an output reads memory that was never set",
+    "2.0 instances share static state",
+    "2.0 a serialized state is a pointer",
+    "2.0 a step crashes",
 )
+MUTANTS = {f"{v} {m.name}": (v, m) for m in RUN_MUTANTS for v in m.versions}
 
 
 @pytest.fixture(scope="module")
 def good_fmu(fmu_folder: Path) -> Path:
     return export_fmu(good_step_map(), fmu_folder / "good.fmu")
-
-
-@pytest.fixture(scope="module")
-def good_source() -> FmuSource:
-    return render_source(good_step_map())
 
 
 @pytest.mark.fmu
@@ -73,35 +71,44 @@ def test_static_mutant_is_found_by_its_rule(
     json.dumps(report.as_document(), allow_nan=False)
 
 
-def check_mutant(source: FmuSource, mutant: RunMutant, folder: Path) -> set[str]:
-    path = write_run_mutant(source, mutant, folder / "mutant.fmu")
-    return set(check_fmu(path, time_limit_s=2.0, budget_s=0.3).rules())
+def check_mutant(version: FmiVersion, mutant: RunMutant, folder: Path) -> CheckReport:
+    path = write_run_mutant(version, mutant, folder / "mutant.fmu")
+    return check_fmu(path, time_limit_s=2.0, budget_s=0.3)
 
 
 @pytest.mark.fmu
-@pytest.mark.parametrize(
-    "mutant", [m for m in RUN_MUTANTS if m.name in FAST], ids=lambda m: m.name
-)
-def test_run_time_mutant_is_found_by_its_rule(
-    good_source: FmuSource, tmp_path: Path, mutant: RunMutant
+@pytest.mark.parametrize("name", FAST)
+def test_run_time_mutant_is_found_by_its_rule(name: str, tmp_path: Path) -> None:
+    version, mutant = MUTANTS[name]
+    assert set(mutant.rules) & set(check_mutant(version, mutant, tmp_path).rules())
+
+
+@pytest.mark.fmu
+@pytest.mark.parametrize("version", ["2.0", "3.0"])
+@pytest.mark.parametrize("layer", NO_FAULTS, ids=lambda layer: layer.name)
+def test_layer_without_fault_is_clean(
+    version: FmiVersion, layer: RunMutant, tmp_path: Path
 ) -> None:
-    assert set(mutant.rules) & check_mutant(good_source, mutant, tmp_path)
-
-
-@pytest.mark.fmu
-def test_layer_without_fault_is_clean(good_source: FmuSource, tmp_path: Path) -> None:
-    assert check_mutant(good_source, NO_FAULT, tmp_path) == set()
+    report = check_mutant(version, layer, tmp_path)
+    assert report.problems == ()
+    assert report.not_run == ""
+    assert set(report.probes.values()) == {"passed"}
 
 
 @pytest.mark.fmu
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mutant", [m for m in RUN_MUTANTS if m.name not in FAST], ids=lambda m: m.name
-)
+@pytest.mark.parametrize("name", sorted(set(MUTANTS) - set(FAST)))
 def test_every_other_run_time_mutant_is_found_by_its_rule(
-    good_source: FmuSource, tmp_path: Path, mutant: RunMutant
+    name: str, tmp_path: Path
 ) -> None:
-    assert set(mutant.rules) & check_mutant(good_source, mutant, tmp_path)
+    version, mutant = MUTANTS[name]
+    assert set(mutant.rules) & set(check_mutant(version, mutant, tmp_path).rules())
+
+
+def test_enough_mutants_of_each_version() -> None:
+    counts = Counter(version for version, _ in MUTANTS.values())
+    assert counts["2.0"] >= 40
+    assert counts["3.0"] >= 50
 
 
 @pytest.mark.fmu

@@ -56,6 +56,11 @@ def test_judgement(got: float, values: list[float], is_fault: bool) -> None:
     )
 
 
+def test_noise_of_a_solver_is_no_fault() -> None:
+    found = judge_derivative(variable(), "known", 4.1, [-0.04, 0.0, 0.04], 0.01, 0.2)
+    assert list(found) == []
+
+
 def variable() -> RunVariable:
     return RunVariable(
         key=1,
