@@ -25,7 +25,7 @@ __all__ = [
     "CoolingRulesConfig",
     "CoolingThresholds",
     "cooling_controller",
-    "cooling_step_map",
+    "cooling_rules_step_map",
 ]
 
 Symbols: TypeAlias = dict[str, Any]
@@ -147,7 +147,7 @@ _INTERFACE = Interface(
 
 
 @cache
-def cooling_step_map(
+def cooling_rules_step_map(
     config: CoolingRulesConfig | None = None, *, name: str = "cooling_controller"
 ) -> StepMap:
     """Return the rules as a step map: every step decides, from the inputs at its start.
@@ -247,7 +247,7 @@ def cooling_controller(
 ) -> Sampled:
     """Return the rules as a sampled step map: for FMUs, and other steps than ours."""
     chosen = config or CoolingRulesConfig()
-    law = cooling_step_map(chosen, name=f"{name}_law")
+    law = cooling_rules_step_map(chosen, name=f"{name}_law")
     return Sampled(name=name, law=law, period_s=chosen.period_s)
 
 
@@ -263,5 +263,5 @@ class CoolingRules(AbstractLawController):
     ) -> None:
         """Make a controller from its configuration."""
         chosen = config or CoolingRulesConfig()
-        law = cooling_step_map(chosen, name=name)
+        law = cooling_rules_step_map(chosen, name=name)
         super().__init__(law, period_s=chosen.period_s)

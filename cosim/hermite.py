@@ -17,11 +17,13 @@ __all__ = ["difference_weights", "hermite_rows", "quadratic_rows"]
 Vector: TypeAlias = NDArray[np.float64]
 
 
-def hermite_rows(y0: Vector, d0: Vector, y1: Vector, d1: Vector, h: float) -> Vector:
+def hermite_rows(
+    y0: Vector, d0: Vector, y1: Vector, d1: Vector, h: float
+) -> tuple[Vector, Vector, Vector, Vector]:
     """Return the cubic with values `y` and derivatives `d` at both ends of `h`."""
     rise = (y1 - y0) / h
     curvature = (6.0 * rise - 4.0 * d0 - 2.0 * d1) / h
-    return np.array([y0, d0, curvature, (6.0 * (d0 + d1) - 12.0 * rise) / (h * h)])
+    return y0, d0, curvature, (6.0 * (d0 + d1) - 12.0 * rise) / (h * h)
 
 
 def quadratic_rows(y0: Vector, y1: Vector, d1: Vector, h: float) -> Vector:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.abstract_stepper import StepFunction
+from packtwin.cosim.finite import is_finite
 from packtwin.cosim.hermite import difference_weights
 from packtwin.cosim.slot import EndAsked, Slot, describe
 from packtwin.twin.component import StepReport, seconds
@@ -113,7 +114,9 @@ class Mover:
         self.is_mean = np.array([v.sampling == "mean" for v in slot.outputs], bool)
         is_discrete = np.array([v.variability == "discrete" for v in slot.outputs])
         self.is_smooth = ~(self.is_mean | is_discrete.astype(bool))
+        self._has_mean, self._has_held = self.is_mean.any(), not self.is_smooth.all()
         self._is_delayed = np.array(slot.is_delayed, dtype=bool)
+        self._has_delayed = bool(self._is_delayed.any())
         self.samples: Samples = ()
         self.arrived: Vector = np.zeros((1, len(slot.inputs)))
         self.step_count = 0
@@ -135,7 +138,7 @@ class Mover:
         """
         slot = self.slot
         u: Vector = rows[:, slot.indices]
-        if self._is_delayed.any():
+        if self._has_delayed:
             u[0, self._is_delayed] = start[slot.indices[self._is_delayed]]
             u[1:, self._is_delayed] = 0.0
         if slot.factors is not None:
@@ -186,12 +189,13 @@ class Mover:
             to = tick + i * (end_tick - tick) // n
             ahead = shifted(rows, seconds(now - tick)) if now > tick else rows
             y, has_event = self._substep(now, to, ahead)
-            total += y * ((to - now) / (end_tick - tick))
+            if self._has_mean:
+                total += y * ((to - now) / (end_tick - tick))
             samples.append((to, y))
             now = to
         # What was before an event tells nothing.
         kept = () if has_event or self._has_crossed else tuple(samples[-_DEPTH:])
-        outputs = np.where(self.is_mean, total, y)
+        outputs = np.where(self.is_mean, total, y) if self._has_mean else y
         slopes = self._slopes(kept or tuple(samples[-_DEPTH:]))
         return Move(outputs=outputs, slopes=slopes, has_event=has_event, samples=kept)
 
@@ -200,10 +204,13 @@ class Mover:
         for _ in range(_EVENT_LIMIT):
             report = self._checked_step(tick, end_tick, rows)
             y, span = report.outputs, report.end_tick - tick
-            total += y * (span / (end_tick - start))
+            if self._has_mean:
+                total += y * (span / (end_tick - start))
             has_event = report.status is StepStatus.EVENT
             if report.end_tick == end_tick:
-                return np.where(self.is_mean, total, y), has_event
+                # A component may use its vector again.
+                y = np.where(self.is_mean, total, y) if self._has_mean else y.copy()
+                return y, has_event
             if not self.steps_through_events:
                 raise EventMet(report.end_tick)
             rows, tick = shifted(rows, seconds(span)), report.end_tick
@@ -238,7 +245,7 @@ class Mover:
             reason = f"it reports an event at {seconds(report.end_tick):.9g} s"
             raise self.slot.failure(tick, end_tick, reason)
         is_done = report.status is StepStatus.OK and report.end_tick == end_tick
-        if not (is_done or has_event) or not np.isfinite(report.outputs).all():
+        if not (is_done or has_event) or not is_finite(report.outputs):
             raise self.slot.unfinished(tick, end_tick, report)
         if gap is None or not self._can_differentiate or not gap.any():
             return report
@@ -261,7 +268,8 @@ class Mover:
     def _slopes(self, samples: Samples) -> Vector:
         if self.has_slopes:
             component = cast(SmoothComponent, self.slot.component)
-            return np.where(self.is_smooth, component.output_derivatives(), 0.0)
+            exact = component.output_derivatives()
+            return np.where(self.is_smooth, exact, 0.0)
         if len(samples) < 2:
             return np.where(self.is_smooth, np.nan, 0.0)
         last = samples[-1][0]

@@ -12,8 +12,9 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from packtwin.cosim.finite import is_finite
 from packtwin.cosim.hermite import hermite_rows, quadratic_rows
-from packtwin.twin.input_polynomial import shifted, value_at
+from packtwin.twin.input_polynomial import value_at
 
 __all__ = ["Signals"]
 
@@ -40,6 +41,7 @@ class Signals:
         """Share the vector of values with a run."""
         n = len(start)
         self.start, self.is_smooth = start, is_smooth
+        self._is_held = ~is_smooth if not is_smooth.all() else None
         self.slopes, self.end_slopes = np.zeros(n), np.zeros(n)
         self.rows, self.end, self.span_s = np.zeros((4, n)), start.copy(), 0.0
         self.continued = start.copy()
@@ -55,9 +57,12 @@ class Signals:
         self.span_s = span_s
         rows = self.rows
         rows[0] = self.start
-        rows[1] = np.where(np.isfinite(self.slopes), self.slopes, 0.0)
+        rows[1] = self.slopes
+        if not is_finite(self.slopes):
+            rows[1, ~np.isfinite(self.slopes)] = 0.0
         rows[2], rows[3] = self._curvature, 0.0
-        rows[1:, ~self.is_smooth] = 0.0
+        if self._is_held is not None:
+            rows[1:, self._is_held] = 0.0
         self.continued = value_at(list(rows), span_s)
         self.end = self.continued.copy()
         self.end_slopes = rows[1] + span_s * rows[2]
@@ -65,23 +70,29 @@ class Signals:
     def put(self, places: slice | Indices, end: Vector, end_slopes: Vector) -> None:
         """Give what some signals are at the end."""
         self.end[places], self.end_slopes[places] = end, end_slopes
-        h, is_smooth = self.span_s, self.is_smooth[places]
-        y0, d0 = self.start[places], self.slopes[places]
-        d1 = np.where(np.isfinite(end_slopes), end_slopes, (end - y0) / h)
-        rows = hermite_rows(y0, d0, end, d1, h)
-        is_new = ~np.isfinite(d0)
-        if is_new.any():
-            rows = np.where(is_new, quadratic_rows(y0, end, d1, h), rows)
-        if not is_smooth.all():
-            held = np.zeros_like(rows)
+        h, rows = self.span_s, self.rows
+        y0, d0, d1 = self.start[places], self.slopes[places], end_slopes
+        if not is_finite(d1):
+            d1 = np.where(np.isfinite(d1), d1, (end - y0) / h)
+        for row, values in zip(rows, hermite_rows(y0, d0, end, d1, h), strict=True):
+            row[places] = values
+        if not is_finite(d0):
+            is_new = ~np.isfinite(d0)
+            parabola = quadratic_rows(y0, end, d1, h)
+            rows[:, places] = np.where(is_new, parabola, rows[:, places])
+        if self._is_held is None:
+            return
+        is_held = self._is_held[places]
+        if is_held.any():
+            held = np.zeros((len(rows), len(is_held)))
             held[0] = end
-            rows = np.where(is_smooth, rows, held)
-        self.rows[:, places] = rows
+            rows[:, places] = np.where(is_held, held, rows[:, places])
 
     def commit(self) -> None:
         """Take the end as the start of the next step."""
-        self._curvature = shifted(self.rows, self.span_s)[2]
-        self._curvature[~self.is_smooth] = 0.0
+        self._curvature = value_at(list(self.rows[2:]), self.span_s)
+        if self._is_held is not None:
+            self._curvature[self._is_held] = 0.0
         self.start[...] = self.end
         self.slopes = self.end_slopes.copy()
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtwin.cosim.connection import Connection
+from packtwin.cosim.finite import is_finite
 from packtwin.cosim.fixed_point import Newton, Solution, solve_by_anderson
 from packtwin.cosim.loop_jacobian import LoopJacobian
 from packtwin.cosim.mover import Move, Mover
@@ -156,7 +157,9 @@ class SmoothGroup:
         is_smooth, n = signals.is_smooth[lagged], len(lagged)
 
         def read() -> Vector:
-            slopes = np.nan_to_num(signals.end_slopes[lagged][is_smooth])
+            slopes = signals.end_slopes[lagged][is_smooth]
+            if not is_finite(slopes):
+                slopes = np.nan_to_num(slopes)
             parts = [signals.end[lagged] / scale, slopes * h / scale[is_smooth]]
             return np.concatenate(parts)
 

@@ -17,7 +17,7 @@ from packtwin.cosim.connection import Connection
 from packtwin.cosim.cooling_rules import (
     CoolingRules,
     CoolingRulesConfig,
-    cooling_step_map,
+    cooling_rules_step_map,
 )
 from packtwin.cosim.sources import SignalSource
 from packtwin.cosim.system import System
@@ -269,7 +269,7 @@ def cooling_rules(scenario: Scenario) -> Component:
     """Return the rules of the thermal management."""
     config = CoolingRulesConfig()
     if _decides_every_step(scenario, config.period_s):
-        return StepMapComponent(cooling_step_map(config))
+        return StepMapComponent(cooling_rules_step_map(config))
     return CoolingRules(config)
 
 

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from packtwin.cosim.charge_ports import ControlMode
-from packtwin.cosim.charge_rules import CcCvCharger, CcCvConfig, ChargePhase
-from packtwin.twin.component import ticks
+from packtwin.cosim.charge_rules import (
+    CcCvCharger,
+    CcCvConfig,
+    ChargePhase,
+    cccv_step_map,
+)
+from packtwin.twin.component import StepMapComponent, ticks
 from packtwin.twin.errors import InterfaceError, StepError
 
 CONFIG = CcCvConfig(
@@ -187,3 +192,23 @@ def test_decreasing_derating_table_is_refused():
             derate_temperature_K=(300.0, 290.0),
             derate_factor=(1.0, 0.0),
         )
+
+
+def test_the_law_as_a_component_decides_as_the_controller_of_its_period():
+    draw = np.random.default_rng(1)
+    charger, law = make_charger(), StepMapComponent(cccv_step_map(CONFIG))
+    names = charger.interface.input_names
+    none = np.zeros(len(names))
+    np.testing.assert_array_equal(law.initialize(0, none), charger.initialize(0, none))
+    for second in range(300):
+        values = PARKED | {
+            "is_driving": float(draw.random() < 0.05),
+            "current_A": draw.uniform(-16.0, 0.0),
+            "soc": draw.choice([0.3, 0.87, 0.9]),
+            "cell_voltage_max_V": draw.choice([4.0, 4.2, 4.21]),
+            "temperature_max_K": draw.uniform(298.0, 325.0),
+        }
+        u = np.array([values[n] for n in names])
+        span = ticks(float(second)), ticks(second + 1.0)
+        outputs = law.step(*span, u).outputs
+        np.testing.assert_array_equal(outputs, charger.step(*span, u).outputs)

@@ -7,8 +7,9 @@ from packtwin.cosim.cooling_rules import (
     CoolingRules,
     CoolingRulesConfig,
     CoolingThresholds,
+    cooling_rules_step_map,
 )
-from packtwin.twin.component import ticks
+from packtwin.twin.component import StepMapComponent, ticks
 from packtwin.twin.errors import InterfaceError
 
 CONFIG = CoolingRulesConfig(
@@ -132,3 +133,15 @@ def test_rewind_restores_the_switches():
 def test_thresholds_that_heat_and_cool_at_once_are_refused():
     with pytest.raises(InterfaceError, match="must increase"):
         CoolingThresholds(heat_below_K=300.0, cool_above_K=299.0, chill_above_K=310.0)
+
+
+def test_the_law_as_a_component_decides_as_the_controller_of_its_period():
+    draw = np.random.default_rng(0)
+    rules, law = make_rules(), StepMapComponent(cooling_rules_step_map(CONFIG))
+    none = np.zeros(5)
+    np.testing.assert_array_equal(law.initialize(0, none), rules.initialize(0, none))
+    for second in range(200):
+        u = np.append(draw.uniform(270.0, 325.0, 4), draw.integers(2))
+        span = ticks(float(second)), ticks(second + 1.0)
+        outputs = law.step(*span, u).outputs
+        np.testing.assert_array_equal(outputs, rules.step(*span, u).outputs)

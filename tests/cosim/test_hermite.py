@@ -15,7 +15,7 @@ H = 0.7
 
 def test_a_cubic_meets_values_and_derivatives_at_both_ends():
     y0, d0, y1, d1 = np.random.default_rng(0).normal(size=(4, 3))
-    rows = hermite_rows(y0, d0, y1, d1, H)
+    rows = np.array(hermite_rows(y0, d0, y1, d1, H))
     np.testing.assert_allclose(rows[:2], [y0, d0])
     np.testing.assert_allclose(shifted(rows, H)[:2], [y1, d1])
 

@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-from packtwin.scenarios import bench_cosim_gradients, bench_cosim_peers
+from packtwin.scenarios import (
+    bench_cosim_drive,
+    bench_cosim_gradients,
+    bench_cosim_peers,
+)
 from packtwin.scenarios.bench import BenchOptions, run_bench
 
 
@@ -42,3 +46,15 @@ def test_the_bench_of_peers_gives_a_row_for_each_and_the_right_temperature(
     assert rows["packtwin_jacobi.rms"]["value"] == pytest.approx(7.43e-2, rel=0.01)
     for tool in ("ecos", "libcosim", "container"):
         assert f"{tool}.rms" in rows or "not installed" in rows[f"{tool}.none"]["what"]
+
+
+@pytest.mark.slow
+@pytest.mark.fmu
+def test_the_bench_of_the_drive_calls_no_python(monkeypatch):
+    monkeypatch.setattr(bench_cosim_drive, "_REPEATS", 1)
+    options = BenchOptions(only=("drive",))
+    rows = {row["id"]: row for row in run_bench("cosim", options=options)["rows"]}
+    assert rows["drive.gap"]["met"]
+    for name in ("cycle", "charger", "cooling_controller", "vehicle", "pack"):
+        assert name in rows["drive.speed"]["what"].partition("in C:")[2]
+    assert 0.0 < rows["drive.step"]["value"] < rows["drive.python"]["value"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from packtwin.cosim.masters import GaussSeidel
 from packtwin.cosim.result import Result
 from packtwin.cosim.simulate import simulate
 from packtwin.cosim.system import System
@@ -15,6 +16,7 @@ from packtwin.scenarios.ev_system import (
     build_ev_system,
     cccv_charger,
     charge_limits,
+    cooling_rules,
     drive_plan,
     mpc_charger,
 )
@@ -64,12 +66,31 @@ def ev_system(spec: SurrogateSpec) -> System:
         pack=StepMapComponent(pack_step_map(spec, layout), name="pack"),
         cooling=StepMapComponent(cooling_step_map(coolant), name="cooling"),
         charger=cccv_charger(scenario(), spec, c_rate=1.0),
+        cooling_controller=cooling_rules(scenario()),
     )
 
 
 @pytest.fixture(scope="module")
 def day(synthetic_spec: SurrogateSpec) -> Result:
     return simulate(ev_system(synthetic_spec), stop_s=200.0, step_s=1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.fmu
+def test_the_loop_in_c_calls_no_python_and_gives_the_same_bits(
+    synthetic_spec: SurrogateSpec, day: Result
+) -> None:
+    fast = simulate(
+        ev_system(synthetic_spec),
+        stop_s=200.0,
+        step_s=1.0,
+        master=GaussSeidel(is_compiled=True),
+    )
+    called = fast.provenance["loop"].partition(": ")[2].split(", ")
+    assert sorted(called) == sorted(
+        ["cycle", "charger", "cooling_controller", "vehicle", "pack", "cooling"]
+    )
+    np.testing.assert_array_equal(fast.values, day.values)
 
 
 def test_a_drive_is_the_cycles_with_rests(day: Result) -> None:

@@ -12,7 +12,9 @@
 #define PT_INLINE static
 #define PT_MAYBE
 #endif
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#if defined(PT_HAS_WIDE) /* chosen by who compiles it */
+#define PT_WIDE
+#elif defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define PT_HAS_WIDE __builtin_cpu_supports("avx2")
 #define PT_WIDE __attribute__((target("avx2")))
 #else
