@@ -14,7 +14,7 @@ from packtwin.fmu.checker.subject import N_STEPS, Finding, Subject, Trace
 __all__ = ["optional_instance", "probe_answers", "probe_event_mode"]
 
 _N_EVENTS = 100
-_TIME_TOLERANCE = 1e-9
+_TIME_TOLERANCE = 1e-6
 
 
 def probe_answers(subject: Subject) -> Iterator[Finding]:
@@ -136,13 +136,13 @@ def _judge(
     subject: Subject, made: Instance, begin: float, end: float
 ) -> Finding | None:
     """Return what is wrong with the answers of a step."""
-    reached, slack = made.reached_s.value, _TIME_TOLERANCE * max(1.0, abs(end))
-    if made.is_early.value and not begin - slack <= reached <= end + slack:
-        message = (
-            f"The step from {begin:g} s to {end:g} s says it reached {reached:g} s."
-        )
-        return _wrong_answer(subject, message)
-    return None
+    reached, slack = made.reached_s.value, _TIME_TOLERANCE * (abs(end) + end - begin)
+    least = begin if made.is_early.value else end
+    if least - slack <= reached <= end + slack:
+        return None
+    how = "early" if made.is_early.value else "at its end"
+    message = f"From {begin:g} s to {end:g} s it returned {how}, at {reached:g} s."
+    return _wrong_answer(subject, message)
 
 
 def _forbidden(subject: Subject) -> Iterator[Finding]:

@@ -97,9 +97,9 @@ def test_an_unknown_set_is_refused_with_near_names(tmp_path: Path) -> None:
 def test_vectors_can_be_left_out(tmp_path: Path) -> None:
     names = {}
     for option in ("--arrays", "--no-arrays"):
-        path = tmp_path / f"pack{option}.fmu"
+        path = tmp_path / f"cell{option}.fmu"
         arguments = ("--fmi", "3.0", "--platforms", "none", "--out", str(path))
-        done = packtwin("pack", option, *arguments)
+        done = packtwin("cell", option, *arguments)
         assert done.exit_code == 0, done.output
         names[option] = {v["name"] for v in describe_fmu(path)["variables"]}
     assert len(names["--no-arrays"]) > len(names["--arrays"])
