@@ -206,15 +206,15 @@ class AbstractStepper(ABC):
         """
         return {
             "both": self._both.copy(),
-            "components": [slot.component.save() for slot in self._slots],
+            "components": {c.name: c.save() for c in self.components},
             "accounts": [account.save() for account in self.accounts],
         }
 
     def thaw(self, state: Mapping[str, Any]) -> None:
         """Go on, once initialized, where the same system was frozen."""
         self._both[...] = state["both"]
-        for slot, saved in zip(self._slots, state["components"], strict=True):
-            slot.component.restore(saved)
+        for component in self.components:
+            component.restore(state["components"][component.name])
         for account, kept in zip(self.accounts, state["accounts"], strict=True):
             account.restore(kept)
 

@@ -84,7 +84,7 @@ class Mover:
         arrived: Taylor rows of the inputs of the last step.
         step_count: Steps the component has taken.
         samples: Outputs of the last communication points since an event.
-        takes_polynomials: Whether it has no inputs or takes more than constants.
+        takes_polynomials: Whether it takes more than constants, or nothing.
     """
 
     def __init__(self, slot: Slot, step: StepFunction, substep_count: int) -> None:
@@ -279,9 +279,7 @@ class Mover:
         return np.where(self.is_smooth, slopes, 0.0)
 
     def repeats_itself(self, tick: int, ends: tuple[int, int], u: Vector) -> str:
-        """Return why a saved state cannot be trusted; empty if two steps repeat.
-
-        The component must be initialized again.
+        """Return why it cannot go back, or nothing; initialize it again after that.
 
         Args:
             tick: Start.

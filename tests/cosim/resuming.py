@@ -127,6 +127,10 @@ Case = tuple[Callable[[Path], System], AbstractMaster]
 CASES: dict[str, Case] = {
     "jacobi": (lambda folder: pushed(mixed(folder)), Jacobi()),
     "gauss-seidel": (lambda folder: chain(mixed(folder)), GaussSeidel()),
+    "measured": (
+        lambda folder: chain(mixed(folder)),
+        GaussSeidel(is_measured=True),
+    ),
     "iterated": (lambda folder: chain(mixed(folder)), Iterated()),
     "iterated-pushed": (lambda folder: pushed(mixed(folder)), Iterated()),
     "adaptive": (lambda folder: chain(mixed(folder)), Adaptive(tolerance=1e-3)),
