@@ -20,6 +20,7 @@ from rich.text import Text
 
 from packtwin.scenarios.inspection import Listing
 from packtwin.scenarios.pipeline import StageOutcome
+from packtwin.scenarios.stage_clock import Spent
 
 __all__ = ["bench_listing", "print_listing", "print_outcomes", "stage_progress"]
 
@@ -60,16 +61,15 @@ def print_listing(listing: Listing) -> None:
 
 def print_outcomes(outcomes: Sequence[StageOutcome]) -> None:
     """Print what became of each stage as one line, and how long they took in all."""
-    rows = [
-        (f"{o.name:<9} {o.status:<10}", o.spent.wall_s, o.spent.processor_s, o.reason)
-        for o in outcomes
-    ]
+    rows = [(f"{o.name:<9} {o.status:<10}", o.spent, o.reason) for o in outcomes]
     if len(rows) > 1:
-        wall_s = sum(o.spent.wall_s for o in outcomes)
-        processor_s = sum(o.spent.processor_s for o in outcomes)
-        rows.append((f"{'all':<20}", wall_s, processor_s, ""))
-    for name, wall_s, processor_s, reason in rows:
-        line = f"{name}  {wall_s:8.1f} s, {processor_s:8.1f} s of processor"
+        total = Spent(
+            wall_s=sum(o.spent.wall_s for o in outcomes),
+            processor_s=sum(o.spent.processor_s for o in outcomes),
+        )
+        rows.append((f"{'all':<20}", total, ""))
+    for name, spent, reason in rows:
+        line = f"{name}  {spent.wall_s:8.1f} s, {spent.processor_s:8.1f} s of processor"
         Console().print(Text(f"{line}  {reason}".rstrip()))
 
 
