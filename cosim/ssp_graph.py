@@ -196,7 +196,7 @@ class SspGraph:
         """Return one end of a connection and what it does seen from the system."""
         owner: SspElement = place.system
         path = place.path
-        if element_name is not None:
+        if element_name:
             elements = {e.name: e for e in place.system.elements}
             if element_name not in elements:
                 near = nearest_names(element_name, list(elements)) or "none"
@@ -217,7 +217,7 @@ class SspGraph:
             )
             raise WiringError(msg)
         connector = connectors[connector_name]
-        gives = _GIVES if element_name is not None else _TAKES
+        gives = _GIVES if element_name else _TAKES
         role = "gives" if connector.kind in gives else "takes"
         if connector.kind in _EITHER:
             role = "either"

@@ -146,9 +146,8 @@ class ParameterMapping:
             where: The binding, for the error.
 
         Raises:
-            ScenarioError: With the nearest names; also where two go to one target.
+            ScenarioError: With the nearest names.
         """
-        targets: set[str] = set()
         for entry in self.entries:
             if entry.source not in names:
                 near = nearest_names(entry.source, names) or "none, the set is empty"
@@ -157,6 +156,15 @@ class ParameterMapping:
                     f"the parameter set does not have; nearest: {near}."
                 )
                 raise ScenarioError(msg)
+
+    def check_targets(self, where: str) -> None:
+        """Refuse two entries for one target.
+
+        Raises:
+            ScenarioError: There are two.
+        """
+        targets: set[str] = set()
+        for entry in self.entries:
             if entry.target in targets:
                 msg = (
                     f"The parameter mapping of {where} maps two parameters to "

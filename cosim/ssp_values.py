@@ -12,7 +12,7 @@ from packtwin.cosim.ssp_parameters import ParameterSet, Value
 from packtwin.cosim.ssp_placing import Placed, PlacedComponent, PlacedSystem
 from packtwin.cosim.ssp_structure import ParameterBinding, SspSystem
 from packtwin.twin.errors import ScenarioError
-from packtwin.twin.units import Unit
+from packtwin.twin.units import UNITS, Unit
 from packtwin.twin.variable import nearest_names
 
 __all__ = ["AppliedValue", "applied_values"]
@@ -57,10 +57,9 @@ class AppliedValue:
         Raises:
             ScenarioError: A text is no number, or the quantities differ.
         """
-        given = self.value.unit
-        source = self.units.get(given) if given else None
         factor, offset = 1.0, 0.0
-        if source is not None and unit is not None and not self.keeps_units:
+        source = None if self.keeps_units or unit is None else self._unit(unit)
+        if source is not None and unit is not None:
             if not source.is_convertible_to(unit):
                 msg = (
                     f"{self.where} is in `{source.name}`, but the variable is in "
@@ -76,6 +75,19 @@ class AppliedValue:
         if change is not None and change.kind == "LinearTransformation":
             numbers = [change.factor * number + change.offset for number in numbers]
         return numbers
+
+    def _unit(self, target: Unit) -> Unit | None:
+        """Return the unit of the value, None if it is that of the target."""
+        given = self.value.unit
+        known = self.units.get(given or "") or UNITS.get(given or "")
+        if not given or known is not None or given == target.name:
+            return known
+        msg = (
+            f"{self.where} is in `{given}`, which its set does not define, but the "
+            f"variable is in `{target.name}`; nearest: "
+            f"{nearest_names(given, [*self.units, *UNITS])}."
+        )
+        raise ScenarioError(msg)
 
     def _number(self, text: str, items: Mapping[str, float]) -> float:
         word = text.strip()
@@ -116,7 +128,7 @@ def applied_values(
     variables: Values = {}
     connectors: Values = {}
     for item in sorted(placed, key=lambda p: -len(p.path)):  # the innermost first
-        for name, value in _bound(item):
+        for name, value in _bound(item, ignores_unknown):
             found = list(_targets(item, name, by_path))
             if not found and not ignores_unknown:
                 raise ScenarioError(_unknown(item, name, value.where))
@@ -125,20 +137,20 @@ def applied_values(
     return variables, connectors
 
 
-def _bound(item: Placed) -> Iterator[tuple[str, AppliedValue]]:
+def _bound(item: Placed, ignores_unknown: bool) -> Iterator[tuple[str, AppliedValue]]:
     """Yield names and values that the bindings of an element apply, in their order."""
     if isinstance(item, PlacedComponent):
         for binding in item.component.bindings:
-            yield from _of_binding(item, binding)
+            yield from _of_binding(item, binding, ignores_unknown)
         return
     for binding in item.system.bindings:
-        yield from _of_binding(item, binding)
+        yield from _of_binding(item, binding, ignores_unknown)
     for binding in item.host.bindings if item.host else ():
-        yield from _of_binding(item, binding)
+        yield from _of_binding(item, binding, ignores_unknown)
 
 
 def _of_binding(
-    item: Placed, binding: ParameterBinding
+    item: Placed, binding: ParameterBinding, ignores_unknown: bool
 ) -> Iterator[tuple[str, AppliedValue]]:
     label = ".".join(item.path) or "the system"
     where = f"the parameter binding of `{label}`"
@@ -148,7 +160,7 @@ def _of_binding(
     mapping = package.parameter_mapping(binding, component, where)
     units = known_units(values.units)
     known = {binding.prefix + p.name: p.value for p in values.parameters}
-    _check_set(values, units, where)
+    _check_set(values, where)
 
     def applied(
         name: str, keeps_units: bool = False, change: Transformation | None = None
@@ -166,28 +178,24 @@ def _of_binding(
         for name in known:
             yield name, applied(name)
         return
-    mapping.check_sources(list(known), where)
+    if not ignores_unknown:
+        mapping.check_sources(list(known), where)
+    mapping.check_targets(where)
     for entry in mapping.entries:
+        if entry.source not in known:
+            continue
         value = applied(entry.source, entry.keeps_units, entry.transformation)
         yield entry.target, value
 
 
-def _check_set(values: ParameterSet, units: Mapping[str, Unit], where: str) -> None:
-    seen: set[str] = set()
+def _check_set(values: ParameterSet, where: str) -> None:
+    seen: dict[str, Value] = {}
     for parameter in values.parameters:
-        if parameter.name in seen:
+        first = seen.setdefault(parameter.name, parameter.value)
+        if first != parameter.value:
             msg = (
                 f"The parameter set `{values.name}` of {where} has `{parameter.name}` "
-                "twice; keep one."
-            )
-            raise ScenarioError(msg)
-        seen.add(parameter.name)
-        unit = parameter.value.unit
-        if unit and unit not in units and unit not in {u.name for u in values.units}:
-            near = nearest_names(unit, list(units)) or "none"
-            msg = (
-                f"`{parameter.name}` of `{values.name}` is in `{unit}`, which its "
-                f"`Units` do not define; nearest: {near}."
+                "twice, with different values; keep one."
             )
             raise ScenarioError(msg)
 

@@ -147,8 +147,10 @@ def read_record(record_type: type[Record], element: Element, source: str) -> Rec
     for item in fields(record_type):  # type: ignore[arg-type]
         match item.metadata.get(_WHERE):
             case _Attribute() as where:
-                names.add(where.name)
-                values[item.name] = _read_attribute(where, element, source)
+                value = _read_attribute(where, element, source)
+                values[item.name] = value
+                if value != where.default:  # a default that is written stays written
+                    names.add(where.name)
             case _Children() as where:
                 values[item.name] = _read_children(where, element, claimed, source)
             case _ElementName():
@@ -160,7 +162,9 @@ def read_record(record_type: type[Record], element: Element, source: str) -> Rec
 
 def to_element(record: Any, tag: str) -> Element:
     """Return a record as an element that has the given tag."""
-    element = etree.Element(tag, nsmap=prefixes(tag))
+    rest: Kept | None = getattr(record, "kept", None)
+    written = {} if rest is None else dict(rest.attributes)
+    element = etree.Element(tag, written, nsmap=prefixes(tag))
     parts: list[Element] = []
     for item in fields(record):
         value = getattr(record, item.name)
@@ -169,9 +173,7 @@ def to_element(record: Any, tag: str) -> Element:
                 element.set(where.name, _text(value))
             case _Children() as where if value or (where.is_many and where.is_required):
                 parts += _written(where, value if where.is_many else (value,))
-    rest: Kept | None = getattr(record, "kept", None)
     if rest is not None:
-        element.attrib.update(dict(rest.attributes))
         element.text = rest.text or None
         parts += [etree.fromstring(part) for part in rest.elements]
     order: Sequence[str] = getattr(record, "order", ())

@@ -103,7 +103,7 @@ def _sets(size: float) -> dict[str, _Set]:
     from packtwin.pybamm_models.cells import find_cell
     from packtwin.pybamm_models.excitation import Design
 
-    def designed(name: str, counts: tuple[int, int, int], **ranges: float) -> Design:
+    def designed(name: str, counts: tuple[int, int, int], **ranges: Any) -> Design:
         n_runs, n_deep, n_pulse = (max(2, round(size * n)) for n in counts)
         return Design(
             seed=SEEDS[name], n_runs=n_runs, n_deep=n_deep, n_pulse=n_pulse, **ranges

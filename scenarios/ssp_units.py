@@ -20,7 +20,7 @@ def find_unit(package: SspFile, name: str | None, where: str) -> Unit | None:
     Raises:
         WiringError: The description does not define it and neither do we.
     """
-    if name is None:
+    if not name:
         return None
     own = known_units(package.structure.units)
     found = own.get(name) or UNITS.get(name)

@@ -79,6 +79,7 @@ def write_ssp(
     path = Path(path)
     name = name or path.stem
     writer = _Writer(system, version)
+    parameters = tuple(writer.parameters())
     structure = SystemStructure(
         version=version,
         name=name,
@@ -95,7 +96,7 @@ def write_ssp(
     values = ParameterSet(
         version=version,
         name=name,
-        parameters=tuple(writer.parameters()),
+        parameters=parameters,
         units=structure.units,
     )
     documents = {

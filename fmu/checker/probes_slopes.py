@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 from packtwin.fmu.checker.calls import Instance
 from packtwin.fmu.checker.point import Place, Point, cells, initializing
@@ -19,17 +19,11 @@ __all__ = [
 
 _DERIVATIVE_TOLERANCE = 1e-4
 _ASIDE = 0.037  # of an input's size
-_N_NOISE = 10.0
-_ROUNDING = 1e-14
-_KINK = 1e-2  # differences to both sides are unlike
+_UNLIKE = 1e-2
+_CHANGES = (-1.0, 0.0, 1.0, -3.7, 3.7)  # no multiples: noise comes in quanta
 _DIFFERENCE = 1e-4  # of a known's size
 _CAPABILITIES = ("providesDirectionalDerivatives", "providesAdjointDerivatives")
 _DIRECTIONAL, _ADJOINT = "GetDirectionalDerivative", "GetAdjointDerivative"
-
-_Trial: TypeAlias = tuple[
-    RunVariable, list[float], dict[int, float], list[list[float]], float
-]
-"""Known; directional and adjoint derivatives; unknowns around; size of the change."""
 
 
 def probe_derivatives(subject: Subject) -> Iterator[Finding]:
@@ -74,8 +68,8 @@ def wrong_derivatives(
     )
     first = list(slopes.wrong(0.0))
     if first:
-        again = {(f.rule, f.variable) for f in slopes.wrong(_ASIDE)}
-        yield from (f for f in first if (f.rule, f.variable) in again)
+        again = {(known, f.rule, f.variable) for known, f in slopes.wrong(_ASIDE)}
+        yield from (f for known, f in first if (known, f.rule, f.variable) in again)
 
 
 @final
@@ -89,8 +83,8 @@ class _Slopes:
     unknowns: list[RunVariable]
     may_refuse: bool
 
-    def wrong(self, share: float) -> Iterator[Finding]:
-        """Yield what differs with all inputs moved by a share."""
+    def wrong(self, share: float) -> Iterator[tuple[str, Finding]]:
+        """Yield known and finding of what differs with all inputs moved by a share."""
         is_directional, is_adjoint = (bool(self.subject.flag(f)) for f in _CAPABILITIES)
         if not self.unknowns or not (is_directional or is_adjoint):
             return
@@ -99,36 +93,32 @@ class _Slopes:
             point = Point(self.subject, made)
             bases = {v.key: point.values(v) for v in self.knowns}
             knowns = [v for v in self.knowns if bases[v.key]]
-            sums: dict[int, list[float]] | None = {}
-            if is_adjoint:
-                sums = self._sums(made, knowns, bases)
+            sums = self._sums(made, knowns, bases) if is_adjoint else {}
             if sums is None:
                 yield from self._refused(_ADJOINT)
                 return
-            trials: list[_Trial] = []
             for known in self.subject.in_time(knowns):
-                base = bases[known.key]
+                way = _direction(known, bases[known.key])
                 column: list[float] | None = []
                 if is_directional:
-                    way = _direction(known, base)
                     column = made.differentiate(
                         _DIRECTIONAL, self.unknowns, [known], way
                     )
                 if column is None:
                     yield from self._refused(_DIRECTIONAL)
                     return
-                rows = self._rows(point, known, base)
+                rows = self._rows(point, known, bases[known.key])
+                size = _DIFFERENCE * known.scale(bases[known.key][0])
+                said = {key: row[knowns.index(known)] for key, row in sums.items()}
                 if all(rows):
-                    size = _DIFFERENCE * known.scale(base[0])
-                    said = {key: row[knowns.index(known)] for key, row in sums.items()}
-                    trials.append((known, column, said, rows, size))
-        yield from self._judged(trials)
+                    for found in self._judged(known, column, said, rows, size):
+                        yield known.name, found
 
-    def _refused(self, function: str) -> Iterator[Finding]:
+    def _refused(self, function: str) -> Iterator[tuple[str, Finding]]:
         if not self.may_refuse:
             message = f"It is refused: {self.subject.calls.journal.reason()}"
             name = self.subject.named(function)
-            yield Finding(rule="capability-lies", message=message, variable=name)
+            yield "", Finding(rule="capability-lies", message=message, variable=name)
 
     def _sums(
         self,
@@ -155,47 +145,40 @@ class _Slopes:
     def _rows(
         self, point: Point, known: RunVariable, base: Sequence[float]
     ) -> list[list[float]]:
-        """Return the unknowns with a known less, as it is, greater, and as it was."""
+        """Return the unknowns with a known changed as `_CHANGES` says."""
         size = _DIFFERENCE * known.scale(base[0])
         steps = [size * d for d in _direction(known, base)]
         rows = []
-        for sign in (-1.0, 0.0, 1.0, 0.0):
-            point.put(known, [b + sign * d for b, d in zip(base, steps, strict=True)])
+        for change in (*_CHANGES, 0.0):
+            point.put(known, [b + change * d for b, d in zip(base, steps, strict=True)])
             status, values = point.made.get(self.unknowns)
             rows.append(values if status <= 1 else [])
-        return rows
+        return rows[:-1]
 
-    def _judged(self, trials: Sequence[_Trial]) -> Iterator[Finding]:
-        """Judge all trials; the noise of an unknown is the worst of all of them.
-
-        It is what rounding does to its largest term, and what iterating again changes.
-        """
-        noises = [0.0] * sum(v.size for v in self.unknowns)
-        for _, _, _, rows, _ in trials:
-            for k, (below, here, above, again) in enumerate(zip(*rows, strict=True)):
-                rounding = _ROUNDING * abs(above - below) / (2.0 * _DIFFERENCE)
-                noises[k] = max(noises[k], rounding, _N_NOISE * abs(again - here))
-        for known, column, said, rows, size in trials:
-            first, seen = 0, ""
-            for k, v in enumerate(cells(self.unknowns) if column else ()):
-                if v.key == known.key or v.name == seen:
-                    continue
-                values, noise = [row[k] for row in rows], noises[k] / size
-                wrong = [
-                    *judge_derivative(v, known.name, column[k], values, size, noise)
-                ]
-                seen = v.name if wrong else seen
-                yield from wrong
-            for v in self.unknowns:
-                part = slice(first, first + v.size)
-                first += v.size
-                if v.key not in said or v.key == known.key:
-                    continue
-                values = [_dot(_weights(v.size), row[part]) for row in rows]
-                noise = sum(noises[part]) / size
-                yield from judge_derivative(
-                    v, known.name, said[v.key], values, size, noise, _ADJOINT
-                )
+    def _judged(
+        self,
+        known: RunVariable,
+        column: Sequence[float],
+        said: Mapping[int, float],
+        rows: Sequence[Sequence[float]],
+        size: float,
+    ) -> Iterator[Finding]:
+        seen, first = "", 0
+        for k, v in enumerate(cells(self.unknowns) if column else ()):
+            if v.key == known.key or v.name == seen:
+                continue
+            values = [row[k] for row in rows]
+            wrong = list(judge_derivative(v, known.name, column[k], values, size))
+            seen = v.name if wrong else seen
+            yield from wrong
+        for v in self.unknowns:
+            part = slice(first, first + v.size)
+            first += v.size
+            if v.key not in said or v.key == known.key:
+                continue
+            values = [_dot(_weights(v.size), row[part]) for row in rows]
+            got = said[v.key]
+            yield from judge_derivative(v, known.name, got, values, size, _ADJOINT)
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -219,33 +202,35 @@ def judge_derivative(
     v: RunVariable,
     known: str,
     got: float,
-    values: list[float],
+    values: Sequence[float],
     size: float,
-    noise: float = 0.0,
     function: str = _DIRECTIONAL,
 ) -> Iterator[Finding]:
     """Yield a finding if a derivative is not the central difference.
 
-    At a kink, where the differences to both sides are not alike, there is none.
+    There is none to compare with at a kink, where the differences to both sides are not
+    alike, and in the noise of rounding or of a solver, where those of another size are
+    not.
 
     Args:
         v: The unknown.
         known: Name of the known.
         got: What the FMU says.
-        values: Of the unknown with the known less, as it is, and greater.
-        size: By how much.
-        noise: What of a difference by that is none.
+        values: Of the unknown, with the known changed as `_CHANGES` says.
+        size: By how much for a change of 1.
         function: What said so.
     """
-    below, here, above = values[:3]
+    below, here, above, far_below, far_above = values
     want = (above - below) / (2.0 * size)
-    noise += 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
+    wide = (far_above - far_below) / (2.0 * _CHANGES[-1] * size)
+    noise = 1e-13 * max(abs(below), abs(above), abs(v.nominal)) / size
     bound = _DERIVATIVE_TOLERANCE * max(abs(want), abs(got)) + noise
     if abs(got - want) <= bound:
         return
     sides = (above - here) / size, (here - below) / size
-    if abs(sides[0] - sides[1]) > _KINK * max(map(abs, sides)) + 2.0 * noise:
-        return
+    for one, other in (sides, (want, wide)):
+        if abs(one - other) > _UNLIKE * max(abs(one), abs(other)) + 2.0 * noise:
+            return
     message = (
         f"Its derivative to `{known}` is {got:.9g} by {function}, differences say "
         f"{want:.9g}."

@@ -1,7 +1,8 @@
 
 /* ---- derivatives, exact ------------------------------------------------------------ */
-/* What unknowns are functions of: the present point, the last step. */
-enum { PT_NEEDS_POINT = 1, PT_NEEDS_STEP = 2 };
+/* What unknowns are functions of: the present point, the last step. Together with a
+ * state, outputs at the end are those that the last step gave. */
+enum { PT_NEEDS_POINT = 1, PT_NEEDS_STEP = 2, PT_NEEDS_ENDS = 4 };
 
 #if PT_HAS_TANGENTS
 /* Add `b` to `a`. */
@@ -30,7 +31,14 @@ static int pt_point_forward(PtInstance *instance, const PtDirection *d, double d
                          d->parameters, instance->tangent[0], result, instance->space);
 }
 
-/* Tangents of memory and means through the last step, or the start before the first. */
+/* Whether the inputs of the last step were of a higher order than the step map takes;
+ * its outputs at the end are then those of the inputs there. */
+static int pt_is_projected(const PtState *s) {
+  return s->last_step > 0.0 && s->last_n_rows > PT_INPUT_ORDER + 1;
+}
+
+/* Tangents of memory and means through the last step, or the start before the first;
+ * those of its outputs at the end are left in `result`. */
 static int pt_step_forward(PtInstance *instance, const PtDirection *d, double *d_x,
                            double *means) {
   const PtState *s = &instance->state;
@@ -39,8 +47,11 @@ static int pt_step_forward(PtInstance *instance, const PtDirection *d, double *d
   int i, n;
   double h;
   if (!(s->last_step > 0.0)) {
-    return PT_INITIALIZE_FORWARD(s->last_inputs, p, d->inputs, d->parameters, d_x, means,
-                                 instance->space);
+    const int is_refused = PT_INITIALIZE_FORWARD(s->last_inputs, p, d->inputs,
+                                                 d->parameters, d_x, means,
+                                                 instance->space);
+    memcpy(instance->result, means, sizeof(double) * PT_N_OUTPUTS);
+    return is_refused;
   }
   n = pt_substeps(s->last_step, s->last_n_rows);
   h = s->last_step / n;
@@ -73,8 +84,10 @@ static int pt_point_reverse(PtInstance *instance, const PtDirection *w, PtDirect
                          w->ends, g->x, g->inputs, g->parameters, instance->space);
 }
 
-/* Gradients of the weights on memory and means, added to `g`. */
-static int pt_step_reverse(PtInstance *instance, const PtDirection *w, PtDirection *g) {
+/* Gradients of the weights on memory and means, and on the outputs that the last step
+ * gave at its end if `has_ends`, added to `g`. */
+static int pt_step_reverse(PtInstance *instance, const PtDirection *w, PtDirection *g,
+                           int has_ends) {
   const PtState *s = &instance->state;
   const double *p = s->last_parameters;
   double *x = instance->tangent[0], *before = instance->tangent[1], *path;
@@ -82,8 +95,11 @@ static int pt_step_reverse(PtInstance *instance, const PtDirection *w, PtDirecti
   int i, k, n, is_refused = 0;
   double h;
   if (!(s->last_step > 0.0)) {
-    is_refused = PT_INITIALIZE_REVERSE(s->last_inputs, p, w->x, w->means, part.inputs,
-                                       part.parameters, instance->space);
+    for (k = 0; k < PT_N_OUTPUTS; ++k) {
+      instance->result[k] = w->means[k] + (has_ends ? w->ends[k] : 0.0);
+    }
+    is_refused = PT_INITIALIZE_REVERSE(s->last_inputs, p, w->x, instance->result,
+                                       part.inputs, part.parameters, instance->space);
     pt_add(g->inputs, part.inputs, PT_N_INPUTS);
     pt_add(g->parameters, part.parameters, PT_N_PARAMETERS);
     return is_refused;
@@ -102,9 +118,11 @@ static int pt_step_reverse(PtInstance *instance, const PtDirection *w, PtDirecti
                          instance->point, instance->space);
   }
   memcpy(x, w->x, sizeof(s->x));
-  for (k = 0; k < PT_N_OUTPUTS; ++k) instance->result[k] = w->means[k] / n;
   for (i = n - 1; i >= 0 && !is_refused; --i) {
     const double t = s->last_time + i * h;
+    for (k = 0; k < PT_N_OUTPUTS; ++k) {
+      instance->result[k] = w->means[k] / n + (has_ends && i == n - 1 ? w->ends[k] : 0.0);
+    }
     pt_substep_rows(s->last_inputs, s->last_inputs + PT_N_INPUTS, s->last_n_rows, h, i,
                     instance->rows);
     is_refused = PT_STEP_REVERSE(path + i * PT_DIM(PT_N_MEMORY), &t, &h, instance->rows,
@@ -127,17 +145,30 @@ static int pt_tangent_of_step(PtInstance *instance, int needs) {
     return 0;
   }
   if ((needs & PT_NEEDS_STEP) && pt_step_forward(instance, d, r->x, r->means)) return 1;
-  return (needs & PT_NEEDS_POINT) && pt_point_forward(instance, d, 0.0, r->ends);
+  if (!(needs & PT_NEEDS_POINT)) return 0;
+  if (!(needs & PT_NEEDS_ENDS)) return pt_point_forward(instance, d, 0.0, r->ends);
+  memcpy(r->ends, instance->result, sizeof(r->ends));
+  if (!pt_is_projected(&instance->state)) return 0;
+  memcpy(r->inputs, d->inputs, sizeof(r->inputs));
+  memcpy(r->parameters, d->parameters, sizeof(r->parameters));
+  return pt_point_forward(instance, r, 0.0, r->ends);
 }
 
 static int pt_gradient_of_step(PtInstance *instance, int needs) {
   PtDirection *w = &instance->seed, *g = &instance->sensitivity;
+  int has_ends = (needs & PT_NEEDS_ENDS) != 0;
   if (instance->state.phase == PT_INITIALIZATION) {
-    pt_add(w->means, w->ends, PT_N_OUTPUTS);
-    return pt_step_reverse(instance, w, g);
+    return pt_step_reverse(instance, w, g, 1);
   }
-  if ((needs & PT_NEEDS_POINT) && pt_point_reverse(instance, w, g)) return 1;
-  return (needs & PT_NEEDS_STEP) && pt_step_reverse(instance, w, g);
+  if ((needs & PT_NEEDS_POINT) && (!has_ends || pt_is_projected(&instance->state))) {
+    if (pt_point_reverse(instance, w, g)) return 1;
+    if (has_ends) { /* they hang on the memory after the step */
+      pt_add(w->x, g->x, PT_N_MEMORY);
+      memset(g->x, 0, sizeof(g->x));
+      has_ends = 0;
+    }
+  }
+  return (needs & PT_NEEDS_STEP) && pt_step_reverse(instance, w, g, has_ends);
 }
 #endif
 

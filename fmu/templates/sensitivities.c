@@ -63,6 +63,7 @@ static int pt_check_side(PtInstance *instance, const PtList *list, int is_unknow
       const int is_of_step = v->kind == PT_STATE ||
                              (v->kind == PT_OUTPUT && pt_is_mean[v->address - PT_N_INPUTS]);
       *needs |= is_of_step ? PT_NEEDS_STEP : PT_NEEDS_POINT;
+      if (v->kind == PT_STATE) *needs |= PT_NEEDS_ENDS;
     }
   }
   return 1;

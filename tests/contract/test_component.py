@@ -29,12 +29,14 @@ from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
 from packtwin.twin.compiled import CompiledStepMap, compile_step_map
-from packtwin.twin.component import Component, StepMapComponent, ticks
+from packtwin.twin.component import Component, StepMapComponent, seconds, ticks
+from packtwin.twin.component_roles import SensitiveComponent
 from packtwin.twin.implicit import implicit_source
 from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.native_component import NativeComponent
 from packtwin.twin.native_step import NATIVE_SIGNATURE
+from packtwin.twin.sensitivities import Cause, Effect, TakenStep
 from packtwin.twin.step_map import StepMap, StepStatus
 from packtwin.twin.units import unit_of_name
 from packtwin.twin.variable import Interface, Variable
@@ -346,6 +348,35 @@ def test_directional_derivatives_of_the_start_are_differences(component):
         component.initialize(0, u)
         slope = component.directional_derivative(2.0 * along)
         np.testing.assert_allclose(slope, change, rtol=1e-6, atol=1e-12)
+
+
+def test_gradients_of_start_and_step_are_transposed_tangents(component):
+    y0 = start(component)
+    known = None
+    if isinstance(component, SensitiveComponent):
+        known = component.sensitivities()
+    if known is None:
+        pytest.skip("has no sensitivities")
+    u, rng = inputs(component, 0), np.random.default_rng(8)
+    n, n_p = known.memory_count, len(component.interface.parameters)
+    states = [None, component.save()]
+    component.step(0, STEP, u)
+    states.append(component.save())
+    for k, span_s in enumerate((0.0, seconds(STEP))):
+        before, after = states[k : k + 2]
+        taken = TakenStep(
+            start_s=0.0, span_s=span_s, inputs=u, before=before, after=after
+        )
+        cause = Cause(
+            memory=rng.normal(size=n if k else 0),
+            inputs=rng.normal(size=len(u)),
+            parameters=rng.normal(size=n_p),
+        )
+        effect = Effect(memory=rng.normal(size=n), outputs=rng.normal(size=len(y0)))
+        there, back = known.push_forward(taken, cause), known.pull_back(taken, effect)
+        one = there.memory @ effect.memory + there.outputs @ effect.outputs
+        two = back.inputs @ cause.inputs + back.parameters @ cause.parameters
+        assert two + back.memory @ cause.memory == pytest.approx(one, rel=1e-11)
 
 
 def test_closing_twice_is_fine(component):

@@ -1,7 +1,6 @@
 """Systems that are run, saved and gone on with, here or in another process.
 
-As a program: `python -m tests.cosim.resuming CASE LOOP FILE OUT` goes on from FILE and
-writes the result to OUT.
+`main` goes on in another process, where this module has the name that it was saved by.
 """
 
 from __future__ import annotations
@@ -156,12 +155,8 @@ def options(case: str, folder: Path, *, in_c: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Go on from a file and write the result."""
+    """Go on from a file and write the result; arguments CASE LOOP FILE OUT."""
     case, loop, path, out = sys.argv[1:]
     settings = options(case, Path(path).parent, in_c=loop == "C")
     system = settings.pop("system")
     simulate(system, **settings, resume_from=path).write_parquet(out)
-
-
-if __name__ == "__main__":
-    main()

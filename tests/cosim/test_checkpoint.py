@@ -91,8 +91,9 @@ def test_another_process_goes_on_the_same_with_all(
 def _in_another_process(case: str, loop: str, folder: Path, tmp_path: Path) -> None:
     path, out = folder / f"{case}-{loop}.npz", tmp_path / "after.parquet"
     whole = run(case, folder, in_c=loop == "C", checkpoint=Checkpoint(path, every=HALF))
-    command = [sys.executable, "-m", "tests.cosim.resuming", case, loop]
-    subprocess.run([*command, str(path), str(out)], cwd=ROOT, check=True)
+    code = "from tests.cosim.resuming import main; main()"
+    arguments = [case, loop, str(path), str(out)]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, check=True)
     assert_equal(read_parquet(out), whole)
 
 

@@ -89,6 +89,9 @@ def test_input_of_the_root_is_a_source():
         + connections(connection("load", "a.u"))
     )
     assert sources(graph, "a.u") == ["load"]
+    empty = connections(connection("load", "a.u", 'startElement=""'))
+    system = connector_list("load:input") + elements(component("a", "u:input")) + empty
+    assert sources(graph_of(system), "a.u") == ["load"]
 
 
 def test_signals_of_a_dictionary_reach_all_who_refer_to_it():

@@ -236,6 +236,19 @@ def test_what_is_not_understood_is_kept_where_an_edit_is_made():
     assert before == after
 
 
+def test_default_that_is_written_stays_written_until_it_is_changed():
+    content = documents.OLD.replace(
+        b' name="inner"', b' name="inner" id="i"', 1
+    ).replace(b'implementation="CoSimulation"', b'implementation="any"', 1)
+    structure = read_document(SystemStructure, content, "example")
+    assert documents.tree(write_document(structure)) == documents.tree(content)
+    first, *others = structure.system.elements
+    changed = replace(first, implementation="ModelExchange")
+    system = replace(structure.system, elements=(changed, *others))
+    written = write_document(replace(structure, system=system))
+    assert b'implementation="ModelExchange"' in written
+
+
 def test_a_document_that_says_1_0_and_has_more_is_refused_by_name():
     structure = read_document(SystemStructure, documents.NEW, "example")
     with pytest.raises(ScenarioError, match=r"says SSP 1\.0 but has .* needs 2\.0"):

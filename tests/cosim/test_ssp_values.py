@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from packtwin.cosim.ssp_common import MapEntry, Transformation
@@ -122,7 +124,6 @@ def test_mapping_on_a_connection_is_a_line_or_refused():
             r"maps two parameters to `c\.x`",
         ),
         (binding("c.p=Real:1 c.p=Real:2"), r"has `c\.p` twice"),
-        (binding("c.p=Real:1:F"), r"is in `F`, which its `Units` do not define"),
     ],
 )
 def test_wrong_names_are_errors_with_the_nearest(bound, message):
@@ -142,5 +143,12 @@ def test_quantities_that_differ_and_texts_that_are_no_numbers_are_refused():
     by_name = {p.connector: v for p, v in applied_values(placed)[0].items()}
     with pytest.raises(ScenarioError, match="different quantities"):
         by_name["T"].numbers({}, UNITS["V"])
+    odd = binding("c.T=Real:25:[K]")
+    placed = list(placed_elements(package_of(odd + elements(component("c")))))
+    (value,) = applied_values(placed)[0].values()
+    assert value.numbers({}, None) == [25.0]
+    assert value.numbers({}, replace(UNITS["K"], name="[K]")) == [25.0]
+    with pytest.raises(ScenarioError, match=r"is in `\[K\]`, which its set does not"):
+        value.numbers({}, UNITS["K"])
     with pytest.raises(ScenarioError, match="is `abc`, which is no number"):
         by_name["n"].numbers({}, None)

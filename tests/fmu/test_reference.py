@@ -17,6 +17,7 @@ from packtwin.fmu.archive import write_archive
 from packtwin.fmu.checker.check import check_fmu
 from packtwin.fmu.export import Experiment, export_fmu
 from packtwin.fmu.reference import REFERENCE_FOLDER, make_reference
+from packtwin.scenarios.bench_check_model import good_vector_step_map
 from packtwin.twin.step_map import StepMap
 from packtwin.twin.variable import Interface, Variable
 
@@ -145,3 +146,21 @@ def test_without_an_experiment_there_are_no_results(
     path = export_fmu(rc_step_map, tmp_path / "rc.fmu", platforms=(), experiment=None)
     with zipfile.ZipFile(path) as archive:
         assert not [n for n in archive.namelist() if n.startswith("extra/")]
+
+
+@pytest.mark.fmu
+def test_vectors_stand_in_one_column_and_are_compared(tmp_path: Path) -> None:
+    step_map = good_vector_step_map()
+    path = export_fmu(step_map, tmp_path / "row.fmu", fmi_version="3.0")
+    member = f"{REFERENCE_FOLDER}/{step_map.name}_out.csv"
+    with zipfile.ZipFile(path) as archive:
+        head, *rows = archive.read(member).decode().splitlines()
+    assert head == "time,temperature_K"
+    scalars = make_reference(step_map, Experiment()).files[member].decode()
+    assert [row.replace(" ", ",") for row in rows] == scalars.splitlines()[1:]
+    cells = rows[30].split(" ")
+    rows[30] = " ".join([cells[0], f"{float(cells[1]) * (1 + 1e-6)!r}", cells[2]])
+    spoilt = "\n".join([head, *rows]).encode()
+    report = check_fmu(changed(path, member, spoilt, tmp_path / "spoilt.fmu"))
+    assert [p.rule for p in report.problems] == ["reference-differs"]
+    assert report.problems[0].variable == "temperature_K"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import casadi as ca
 import numpy as np
 import pytest
 
@@ -15,6 +16,8 @@ from packtwin.fmu.export import export_fmu
 from packtwin.fmu.file import FmuFile
 from packtwin.twin.component import StepMapComponent
 from packtwin.twin.sensitivities import Cause, Effect, TakenStep
+from packtwin.twin.step_map import StepMap
+from packtwin.twin.variable import Interface, Variable
 from tests.cosim.coupled_lumps import (
     OUTPUTS,
     PARAMETERS,
@@ -128,6 +131,43 @@ def test_vectors_of_states_are_differentiated_as_a_whole(
         assert product == pytest.approx(other, rel=1e-12)
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_outputs_of_a_step_need_not_be_those_of_the_state_after_it(
+    tmp_path: Path, version: str
+) -> None:
+    """An output told from the memory before the step, as half-implicit steps do."""
+    m, t, h, u, p = (ca.SX.sym(name) for name in "mthup")
+    step_map = StepMap(
+        name="half",
+        interface=Interface(
+            inputs=(Variable(name="current_A"),),
+            outputs=(Variable(name="voltage_V"),),
+            parameters=(Variable(name="gain", start=0.7),),
+        ),
+        memory=(Variable(name="charge"),),
+        initialize=ca.Function("i", [u, p], [p, p * u]),
+        step=ca.Function("s", [m, t, h, u, p], [m + h * p * u, m * u]),
+        substep_s=0.5,
+    )
+    path = export_fmu(step_map, tmp_path / "half.fmu", fmi_version=version)
+    found = []
+    for component in (FmuComponent(path, name="a"), StepMapComponent(step_map)):
+        name = component.name
+        run = DifferentiableRun(
+            System([component], constants={f"{name}.current_A": 2.0}),
+            parameters=[f"{name}.gain", f"{name}.current_A"],
+            outputs=[f"{name}.voltage_V"],
+            stop_s=3.0,
+            step_s=1.5,
+        )
+        # Five substeps before the last one: u (p + 2.5 p u).
+        assert run.values(run.start)[-1, 0] == pytest.approx(2.0 * (0.7 + 3.5))
+        found.append(run.gradient(run.start, np.array([[0.0], [0.0], [1.0]])))
+        run.close()
+    np.testing.assert_allclose(found[0], [12.0, 0.7 * (1.0 + 10.0)], rtol=1e-12)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -91,3 +91,16 @@ def test_an_unknown_set_is_refused_with_near_names(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "nearest: `Chen2020`" in done.output
     assert not path.exists()
+
+
+@pytest.mark.fmu
+def test_vectors_can_be_left_out(tmp_path: Path) -> None:
+    names = {}
+    for option in ("--arrays", "--no-arrays"):
+        path = tmp_path / f"pack{option}.fmu"
+        arguments = ("--fmi", "3.0", "--platforms", "none", "--out", str(path))
+        done = packtwin("pack", option, *arguments)
+        assert done.exit_code == 0, done.output
+        names[option] = {v["name"] for v in describe_fmu(path)["variables"]}
+    assert len(names["--no-arrays"]) > len(names["--arrays"])
+    assert any(name not in names["--arrays"] for name in names["--no-arrays"])

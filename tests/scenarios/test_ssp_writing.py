@@ -14,7 +14,8 @@ from packtwin.cosim.connection import Connection, LinearMap
 from packtwin.cosim.masters import GaussSeidel, Iterated, Jacobi
 from packtwin.cosim.result import Result
 from packtwin.cosim.simulate import simulate
-from packtwin.cosim.ssp_file import MAIN, SspFile
+from packtwin.cosim.ssp_file import MAIN, SspFile, read_document
+from packtwin.cosim.ssp_parameters import ParameterSet
 from packtwin.cosim.system import System
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.file import FmuFile
@@ -159,6 +160,12 @@ def test_other_units_texts_and_items_survive(texts, tmp_path):
     )
     package = write_ssp(system, tmp_path / "p.ssp", version="1.0")
     check_schemas(package, "1.0")
+    source = "resources/parameters.ssv"
+    values = read_document(ParameterSet, package.members[source], source)
+    defined = {unit.name for unit in values.units}
+    assert (
+        {p.value.unit for p in values.parameters} - {None} == {"K", "degC"} == defined
+    )
     again = reloaded(tmp_path / "p.ssp", GaussSeidel())
     assert np.abs(run(system, GaussSeidel()).values - again.values).max() <= 1e-12
     assert again["a.length"][0] == 3.0
