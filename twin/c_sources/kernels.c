@@ -80,6 +80,10 @@ typedef double pt_four __attribute__((vector_size(32), aligned(8), may_alias));
                       int n_column, double *z) {                                    \
     const int width = (int)(sizeof(type) / sizeof(double));                         \
     int j = 0, c, k, r, q;                                                          \
+    for (; n_column < 3 && j + 4 * width <= n_row; j += 4 * width) {                \
+      c = 0;                                                                        \
+      PT_BLOCK(type, 4, 1)                                                          \
+    }                                                                               \
     for (; j + 2 * width <= n_row; j += 2 * width) {                                \
       c = 0;                                                                        \
       PT_BLOCK(type, 2, 3)                                                          \
