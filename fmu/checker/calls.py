@@ -26,8 +26,8 @@ __all__ = ["AbstractCalls", "Call", "Instance"]
 
 Call: TypeAlias = tuple[str, tuple[Any, ...]]
 
-MAX_UPDATES = 100
-ENDED, ABSENT = 98, 99
+_MAX_UPDATES = 100
+_ENDED, _ABSENT = 98, 99
 
 
 class AbstractCalls(ABC):
@@ -142,7 +142,7 @@ class AbstractCalls(ABC):
     def refusal(self, status: int, function: str) -> RefusedError:
         """Return the error that a call was refused, with what the FMU logged."""
         said = self.dialect.status_name(status)
-        if status == ABSENT:
+        if status == _ABSENT:
             said = "nothing, it is not exported"
         return RefusedError(self.named(function), said, self.journal.reason())
 
@@ -179,7 +179,7 @@ class Instance:
         """Call a function and return its status; one that is not exported fails."""
         found = self.calls.function(function)
         if found is None:
-            return ABSENT
+            return _ABSENT
         self.calls.journal.note(self.calls.named(function))
         status = found(self.handle, *arguments)
         if function in ("Reset", "SetFMUState"):
@@ -199,13 +199,13 @@ class Instance:
     def step(self, time_s: float, size_s: float) -> int:
         """Take a step; not one more after the FMU asked to end."""
         if self.is_ended.value:
-            return ENDED
+            return _ENDED
         arguments = self.calls.step_arguments(self, time_s, size_s)
         return self.call("DoStep", *arguments)
 
     def settle(self) -> bool:
         """Update discrete states until they rest; whether to end."""
-        for _ in range(MAX_UPDATES):
+        for _ in range(_MAX_UPDATES):
             goes_on, is_end = self.calls.update(self)
             if is_end or not goes_on:
                 return is_end

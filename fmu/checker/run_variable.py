@@ -11,7 +11,7 @@ from packtwin.fmu.checker.description import REALS
 
 __all__ = ["RunVariable", "packed"]
 
-DOUBLES = ("Real", "Float64")
+_DOUBLES = ("Real", "Float64")
 _CELL = 8
 _REFUSED = b"refused\0"
 
@@ -49,7 +49,7 @@ class RunVariable:
     @property
     def is_double(self) -> bool:
         """Whether it is precise enough for differences."""
-        return self.kind in DOUBLES
+        return self.kind in _DOUBLES
 
     @property
     def numbers(self) -> list[float]:
