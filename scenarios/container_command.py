@@ -50,8 +50,8 @@ def container(
 ) -> None:
     """Write a package of FMUs as one FMU for co-simulation.
 
-    The inputs, parameters and outputs of the package are those of the FMU; a package
-    without outputs shows all of its components' outputs. The result is that of
+    The inputs and outputs of the package are those of the FMU, parameters are fixed; a
+    package without outputs shows all of its components' outputs. The result is that of
     `packtwin simulate` with the same step and order. Units and linear transformations
     go through small FMUs made for them, which needs a C compiler. The container steps
     with a fixed step, cannot save its state, and says no units: those are in the

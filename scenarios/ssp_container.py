@@ -50,8 +50,8 @@ def write_container(
 ) -> Path:
     """Write a package as one FMU for co-simulation.
 
-    Its inputs, parameters and outputs are the connectors of the package; without
-    outputs there, all outputs of all components as `component_variable`.
+    Its inputs and outputs are the connectors of the package; without outputs there,
+    all outputs of all components as `component_variable`. Parameters are fixed.
 
     Args:
         loaded: The package, loaded with `loops="delay"`.

@@ -60,7 +60,9 @@ def echo_map() -> StepMap:
 
 def export_lump(folder: Path, fmi_version: str, start_K: float = 300.0) -> Path:
     path = folder / f"lump{fmi_version[0]}_{start_K:.0f}.fmu"
-    return export_fmu(lump_map(start_K), path, fmi_version=fmi_version)
+    return export_fmu(
+        lump_map(start_K), path, fmi_version=fmi_version, kinds=("cs", "me")
+    )
 
 
 def write_package(path: Path, description: bytes, **fmus: Path) -> Path:

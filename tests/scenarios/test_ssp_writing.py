@@ -66,13 +66,16 @@ def check_schemas(package: SspFile, version: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize(
-    ("fmi", "kind"),
+    ("fmi", "kind", "masters"),
     [
-        ("2.0", "co-simulation"),
-        ("3.0", "co-simulation"),
+        ("2.0", "co-simulation", (GaussSeidel(), Jacobi(), Iterated())),
+        ("3.0", "co-simulation", (GaussSeidel(), Jacobi(), Iterated())),
+        ("2.0", "model-exchange", (GaussSeidel(), Jacobi())),
     ],
 )
-def test_results_are_the_same_after_a_round_trip(lumps, tmp_path, version, fmi, kind):
+def test_results_are_the_same_after_a_round_trip(
+    lumps, tmp_path, version, fmi, kind, masters
+):
     file = lumps[fmi]
     system = System(
         [
@@ -89,7 +92,7 @@ def test_results_are_the_same_after_a_round_trip(lumps, tmp_path, version, fmi, 
     path = tmp_path / "p.ssp"
     package = write_ssp(system, path, version=version, stop_s=4.0)
     check_schemas(package, version)
-    for master in (GaussSeidel(), Jacobi(), Iterated()):
+    for master in masters:
         ours, again = run(system, master), reloaded(path, master)
         assert ours.names == again.names
         assert np.abs(ours.values - again.values).max() <= 1e-12
