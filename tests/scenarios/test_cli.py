@@ -430,3 +430,9 @@ def test_retraining_goes_from_nothing_to_a_report_and_resumes(tmp_path: Path) ->
     replay = read_parquet(out / "replay_mpc.parquet")
     assert np.isfinite(replay["dfn.plating_potential_V"]).all()
     assert (out / "report.html").is_file()
+
+
+def test_a_job_cannot_end_with_an_unknown_stage(job: Path, tmp_path: Path) -> None:
+    result = packtwin("run", job, "--out", tmp_path / "run", "--until", "tea", code=1)
+    assert "cannot end with stage `tea`; its stages are `export`" in result.stderr
+    assert not (tmp_path / "run").exists()
