@@ -33,6 +33,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "peers": ("bench_cosim_peers", "rows"),
     "drive": ("bench_cosim_drive", "rows"),
     "recording": ("bench_cosim_recording", "rows"),
+    "packages": ("bench_cosim_packages", "rows"),
 }
 SEEDS: dict[str, int] = {}
 

@@ -25,7 +25,7 @@ from packtwin.twin.integrate import integrate
 from packtwin.twin.model import Model, model_from_expressions, names_to_symbols
 from packtwin.twin.variable import Interface, Variable
 
-__all__ = ["mass_model", "rows"]
+__all__ = ["coupled_masses", "mass_model", "rows"]
 
 _N_STEP, _REPEATS = 20_000, 5
 
@@ -56,7 +56,8 @@ def mass_model() -> Model:
     )
 
 
-def _system(file: FmuFile) -> System:
+def coupled_masses(file: FmuFile) -> System:
+    """Return two masses with a spring between them."""
     return System(
         [
             FmuComponent(file, name="left", parameters={"start_m": 1.0}),
@@ -70,7 +71,7 @@ def _system(file: FmuFile) -> System:
 
 
 def _run(file: FmuFile, master: AbstractMaster, step_s: float, stop_s: float) -> Result:
-    return simulate(_system(file), stop_s=stop_s, step_s=step_s, master=master)
+    return simulate(coupled_masses(file), stop_s=stop_s, step_s=step_s, master=master)
 
 
 def rows(folder: Path) -> Sequence[BenchRow]:
@@ -106,7 +107,7 @@ def _peer_rows(file: FmuFile, path: Path) -> Sequence[BenchRow]:
     for _ in range(_REPEATS):
         grid = (_N_STEP, 20.0 / _N_STEP)
         values, seconds = couple_two_in_fmpy(path, ports, "start_m", starts, grid)
-        system = _system(file)
+        system = coupled_masses(file)
         began = time.process_time()  # other programs do not count
         result = simulate(system, stop_s=20.0, step_s=grid[1], master=Jacobi())
         own = time.process_time() - began
