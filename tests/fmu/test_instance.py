@@ -331,4 +331,4 @@ def test_two_thousand_instances_leave_no_memory_behind(
 
     # Other tests' garbage may be moved about meanwhile; a leak grows every time.
     cycle(200)
-    assert min(growth() for _ in range(3)) < 1024
+    assert any(growth() < 1024 for _ in range(3))
