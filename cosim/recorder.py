@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -70,21 +70,21 @@ class Recorder:
     def open(
         self,
         series: Series,
-        document: Mapping[str, Any],
+        document: Callable[[], Mapping[str, Any]],
         state: Mapping[str, Any] | None = None,
     ) -> None:
         """Begin, or go on.
 
         Args:
             series: The columns.
-            document: What is known of the run.
+            document: Says what is known of the run.
             state: From `freeze`.
         """
         if self._sink is not None:
             place = None if state is None else state["place"]
             if self._sink.thinning is not None:
                 self._thinner = self._sink.thinning.start(series.names)
-            self._recording = self._sink.open(series, document, place)
+            self._recording = self._sink.open(series, document(), place)
             self._flushed_s = time.monotonic()
         if state is not None:
             self._resume(state)
@@ -149,13 +149,13 @@ class Recorder:
         if self._thinner is not None:
             self._thinner.reference = state["reference"]
 
-    def finish(self, document: Mapping[str, Any]) -> None:
-        """End the recording."""
+    def finish(self, document: Callable[[], Mapping[str, Any]]) -> None:
+        """End the recording; `document` says what is known of the run."""
         if self._recording is not None:
             self._hand_on()
             if self._is_open_end:
                 self._put(self._rows[:1], np.ones(1, dtype=bool), self._first - 1)
-            self._recording.finish(document)
+            self._recording.finish(document())
 
     def abandon(self) -> None:
         """Leave the recording as it is, with all rows so far."""

@@ -75,7 +75,9 @@ class Run:
     def _go(self) -> RunStatus:
         stepper, recorder, state = self.stepper, self.recorder, self.state
         recorded = None if state is None else state["recorder"]
-        recorder.open(self.series, {"provenance": dict(self.provenance())}, recorded)
+        recorder.open(
+            self.series, lambda: {"provenance": dict(self.provenance())}, recorded
+        )
         stepper.initialize(self.grid.start)
         if self.care.keeper is not None:
             check_savable(stepper.components)
@@ -111,7 +113,11 @@ class Run:
         )
         provenance = dict(self.provenance())
         self.recorder.finish(
-            {"status": asdict(status), "stats": asdict(stats), "provenance": provenance}
+            lambda: {
+                "status": asdict(status),
+                "stats": asdict(stats),
+                "provenance": provenance,
+            }
         )
         time_s, values, events = self.recorder.kept()
         return Result(
