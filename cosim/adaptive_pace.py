@@ -52,8 +52,9 @@ class AdaptivePace:
     @property
     def counts(self) -> dict[str, int]:
         """Accepted and rejected steps, or what `IndicatorPace` counts."""
-        if self._accepted == 0:
-            return self._forward.counts
+        forward = self._forward.counts
+        if forward["accepted steps"]:
+            return forward
         return {"accepted steps": self._accepted, "rejected steps": self._rejected}
 
     def freeze(self) -> tuple[tuple[float, float, int, int], tuple[float, int, int]]:

@@ -147,20 +147,7 @@ class CompiledLoop:
         structure.target = self._stepper.both.ctypes.data + 8 * slot.target.start
 
     def advance(self, grid: TimeGrid, first: int, rows: Vector) -> tuple[int, int]:
-        """Take steps, as many as there are rows, from communication point `first`.
-
-        Args:
-            grid: The communication points.
-            first: Number of the one where the run is.
-            rows: Receives the recorded signals after each step.
-
-        Returns:
-            Steps taken, and the stop condition that was met or -1.
-
-        Raises:
-            StepError: With component, time and reason. What was taken before is in
-                `rows`; `taken` says how much.
-        """
+        """Take steps; see `Loop.advance`."""
         ticks = grid.ticks(first, len(rows) + 1)
         end = _End()
         self.taken = 0

@@ -17,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
@@ -248,23 +249,23 @@ def _main(arguments: Sequence[str]) -> None:
 
 COUPLED_PEERS: dict[str, tuple[str, Peer]] = {
     "fmpy ssp": ("fmpy", _ssp),
-    "ecos": ("ecospy", lambda paths, grid: _ecos(paths, grid, is_best=False)),
-    "ecos, best": ("ecospy", lambda paths, grid: _ecos(paths, grid, is_best=True)),
+    "ecos": ("ecospy", partial(_ecos, is_best=False)),
+    "ecos, best": ("ecospy", partial(_ecos, is_best=True)),
     "libcosim": (
         "libcosimpy",
-        lambda paths, grid: _libcosim(paths, grid, is_best=False),
+        partial(_libcosim, is_best=False),
     ),
     "libcosim, best": (
         "libcosimpy",
-        lambda paths, grid: _libcosim(paths, grid, is_best=True),
+        partial(_libcosim, is_best=True),
     ),
     "container": (
         "fmu-manipulation-toolbox",
-        lambda paths, grid: _container(paths, grid, is_best=False),
+        partial(_container, is_best=False),
     ),
     "container, best": (
         "fmu-manipulation-toolbox",
-        lambda paths, grid: _container(paths, grid, is_best=True),
+        partial(_container, is_best=True),
     ),
 }
 """Tool and way to call it -> the package that brings it, and the call."""

@@ -8,6 +8,14 @@ from packtwin.scenarios.bench_check_shim import RunMutant
 __all__ = ["EXCHANGE_FAULTS", "FMI3_FAULTS", "VECTOR_FAULTS"]
 
 _ONLY_3 = ("3.0",)
+# While it runs, other functions see that they are called inside a step.
+_STEP_THAT_IS_SEEN = """
+  Status status;
+  if (!c) return FAILED;
+  ((Layer *)c)->n_steps = 1;
+  status = PASS;
+  ((Layer *)c)->n_steps = 0;
+  return status;"""
 
 FMI3_FAULTS: tuple[RunMutant, ...] = (
     RunMutant(
@@ -73,13 +81,7 @@ FMI3_FAULTS: tuple[RunMutant, ...] = (
             "SetReal": """
   if (c && ((Layer *)c)->n_steps) return OK;
   return PASS;""",
-            "DoStep": """
-  Status status;
-  if (!c) return FAILED;
-  ((Layer *)c)->n_steps = 1;
-  status = PASS;
-  ((Layer *)c)->n_steps = 0;
-  return status;""",
+            "DoStep": _STEP_THAT_IS_SEEN,
         },
     ),
     RunMutant(
@@ -90,13 +92,7 @@ FMI3_FAULTS: tuple[RunMutant, ...] = (
             "SetReal": """
   if (c && ((Layer *)c)->n_steps) return FAILED;
   return PASS;""",
-            "DoStep": """
-  Status status;
-  if (!c) return FAILED;
-  ((Layer *)c)->n_steps = 1;
-  status = PASS;
-  ((Layer *)c)->n_steps = 0;
-  return status;""",
+            "DoStep": _STEP_THAT_IS_SEEN,
         },
     ),
     RunMutant(
