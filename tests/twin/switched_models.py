@@ -20,13 +20,19 @@ BIAS = 0.3  # of the fast part
 
 
 def two_stores(
-    *, dwell_s: float = 10.0, back: float = 0.8, n_knot: int = 8, name: str = "stores"
+    *,
+    dwell_s: float = 10.0,
+    back: float = 0.8,
+    n_knot: int = 8,
+    name: str = "stores",
+    shift: float = 0.0,
 ) -> Switched:
     """Two stores behind an inflow `u[0]`; `u[1]` is the guard's distance.
 
     The exact part holds both, `a + b` and `a - b = d` with `d' = u - 2 k d`, and has no
     solution from an inflow of 5 on. The fast part holds the sum and `d` as a mode, both
-    exactly; its output for `a` is off by `BIAS`.
+    exactly; its output for `a` is off by `BIAS`. A lift adds `shift` to both stores,
+    and with a shift the exact part's algebraic state `z = log(5 - u + a + b)`.
     """
     fast = make_model(
         f"{name}_fast",
@@ -48,7 +54,9 @@ def two_stores(
             u[0] - RATE * (x[0] - x[1]),
             RATE * (x[0] - x[1]),
         ],
-        algebraic=lambda t, x, z, u, p: [ca.exp(z[0]) - (5.0 - u[0])],
+        algebraic=lambda t, x, z, u, p: [
+            ca.exp(z[0]) - (5.0 - u[0] + (x[0] + x[1] if shift else 0.0))
+        ],
         outputs=lambda t, x, z, u, p: [x[0], z[0], u[0]],
         initial=lambda u, p: [0.5 * p[0], 0.5 * p[0]],
         mean=[2],
@@ -67,7 +75,7 @@ def two_stores(
         ),
         lift=Lift(
             correct=ca.Function(
-                "correct", [after, x, p], [x + 0.5 * (after[0] - ca.sum1(x))]
+                "correct", [after, x, p], [x + 0.5 * (after[0] - ca.sum1(x)) + shift]
             ),
             scales=(1.0, 1.0),
             n_knot=n_knot,

@@ -76,6 +76,19 @@ def test_c_equals_the_python_reference(stores: CompiledSwitched) -> None:
     assert np.count_nonzero(np.diff(sides)) > 10
 
 
+def test_a_lift_leaves_the_algebraic_states_consistent_under_constant_inputs() -> None:
+    shifted = CompiledSwitched(two_stores(name="shifted", shift=0.5))
+    rows = scripted([0.0] * 20, inflow=0.2)
+    memory, _ = follow(shifted, rows)
+    exact = shifted.lift(memory, 20.0, rows[-1], P)
+    a, b, z = exact[:3]
+    assert a + b == pytest.approx(1.0 + 20 * 0.2 + 2 * 0.5, rel=1e-9)
+    assert np.exp(z) == pytest.approx(5.0 - 0.2 + a + b, rel=1e-6)
+    _, y, status = shifted.advance(memory, 20.0, 1.0, np.array([0.2, 2.0]), P)
+    assert status is StepStatus.OK
+    assert y[IS_PHYSICS] == 1.0
+
+
 def test_the_step_that_trips_is_answered_by_the_physics(
     stores: CompiledSwitched,
 ) -> None:

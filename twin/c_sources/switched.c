@@ -159,6 +159,10 @@ static int ptw_lift(const double *memory, double t, const double *u, const doubl
   s->res[0] = s->states;
   if (ptw_call(PTW_CALL(correct), s)) return account->cause = PTW_BY_PAST;
   memcpy(exact, s->states, sizeof(double) * PTI_NX);
+  /* The states have jumped, and where the inputs do not, the step would not know. */
+  if (pti_consistent(t, exact, exact + PTI_AT_INPUT, p, exact, &s->scratch.exact)) {
+    return account->cause = PTW_BY_PAST;
+  }
   return PTW_OK;
 }
 
