@@ -194,10 +194,10 @@ def _whole_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> 
     left = float(rng.uniform(design.soc_max - 0.15, design.soc_max))
     start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)
     guard = CrudeCell(cell, facts, left if sign > 0 else 1.0 - left, start_K)
-    most_A = guard.limit_A(sign, 30.0)
+    most_A, most_c_rate = guard.limit_A(sign, 30.0), cell.current_max_c_rate
     levels, total_s = [], 0
     for more in reversed(range(int(rng.integers(1, 4)))):
-        c_rate = float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
+        c_rate = float(np.exp(rng.uniform(np.log(0.3), np.log(most_c_rate))))
         level_A = min(c_rate * cell.nominal_capacity_Ah, most_A)
         share = rng.uniform(0.2, 0.7) if more else 1.1
         level_s = round(3600.0 * share * left * facts.capacity_Ah / level_A)

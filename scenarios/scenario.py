@@ -53,6 +53,7 @@ class DatasetSection(Section):
 
     n_run: int = Field(default=1000, ge=1)
     n_deep: int = Field(default=300, ge=0)
+    n_whole: int = Field(default=200, ge=0)
     n_pulse: int = Field(default=400, ge=0)
     duration_s: int = Field(default=1800, ge=60)
     n_thread: int = Field(default=2, ge=1)
@@ -86,15 +87,15 @@ class TrainingSection(Section):
     """The fields of `twin.training_regression.TrainingConfig`, but for the seed."""
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (40, 40)
-    iterations: int = Field(default=9000, ge=1)
+    iterations: int = Field(default=14_000, ge=1)
     batch_size: int = Field(default=16384, ge=1)
     learning_rate: Positive = 3e-3
     hard_share: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     physics_share: Annotated[float, Field(ge=0.0, le=10.0)] = 0.1
     validation_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     patience: int = Field(default=8, ge=1)
-    rollout_iterations: int = Field(default=60, ge=0)
-    rollout_window_s: Positive = 120.0
+    rollout_iterations: int = Field(default=200, ge=0)
+    rollout_window_s: Positive = 1800.0
 
 
 @final

@@ -29,7 +29,6 @@ TRUST_FOLDER = "trust"
 # Folders of the trust runs.
 USUAL, BEYOND, SPREAD = "usual", ("hot", "wide"), "spread"
 _TRUST_SEED = 1000  # added to the scenario's, so that no run is one of the data set's
-_DEEP_SHARE, _PULSE_SHARE = 0.2, 0.25
 _WARMER_K, _WIDER_K, _WIDER_RATE = 15.0, 20.0, 5.0 / 3.0
 
 
@@ -89,19 +88,23 @@ def trust_plans(scenario: Scenario) -> tuple[TruthPlan, ...]:
     }
     plans = []
     for k, (name, (kind_cell, count, ranges)) in enumerate(kinds.items()):
-        n_deep, n_pulse = round(_DEEP_SHARE * count), round(_PULSE_SHARE * count)
-        shaped = replace(
-            design,
-            n_runs=count - n_deep - n_pulse,
-            n_deep=n_deep,
-            n_pulse=n_pulse,
-            seed=design.seed + _TRUST_SEED + k,
-            **ranges,
-        )
         if count:
+            shaped = replace(
+                _shrunk(design, count), seed=design.seed + _TRUST_SEED + k, **ranges
+            )
             plan = _designed(f"{TRUST_FOLDER}/{name}", kind_cell, shaped)
             plans.append(_spread(plan, t.spread_tolerance) if name == SPREAD else plan)
     return tuple(plans)
+
+
+def _shrunk(design: Design, count: int) -> Design:
+    """Return a design of `count` runs in all, each kind with its share of them."""
+    total = design.n_runs + design.n_deep + design.n_whole + design.n_pulse
+    parts = {
+        name: round(getattr(design, name) * count / total)
+        for name in ("n_deep", "n_whole", "n_pulse")
+    }
+    return replace(design, n_runs=max(1, count - sum(parts.values())), **parts)
 
 
 def _spread(plan: TruthPlan, tolerance: float) -> TruthPlan:
@@ -133,6 +136,7 @@ def _design(scenario: Scenario) -> Design:
     return Design(
         n_runs=d.n_run,
         n_deep=d.n_deep,
+        n_whole=d.n_whole,
         n_pulse=d.n_pulse,
         duration_s=d.duration_s,
         seed=scenario.header.seed,

@@ -16,6 +16,7 @@ from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
 from packtwin.twin.training_batch import TrainingBatch, evaluate, features_of
 from packtwin.twin.training_loss import output_losses, physics_loss, sample_losses
+from packtwin.twin.training_monotony import monotony_loss
 
 __all__ = ["Regression", "TrainingConfig"]
 
@@ -25,6 +26,7 @@ _BALANCE_EVERY = 200  # iterations between two weighings of the physics residual
 _JUDGE_EVERY = 500  # iterations between two looks at the runs kept aside
 _JUDGED_SAMPLES = 60_000
 _SEARCH_EVERY, _SEARCHED_SAMPLES = 500, 300_000  # iterations, for the hardest samples
+_MONOTONY_SAMPLES = 1024  # of a batch, that are asked about another current
 _HARDEST = 0.1  # share of the searched samples that count as hard
 _WARM_UP = 300
 _KEEP_EVERY = 50  # iterations between two copies of weights with a finite loss
@@ -50,15 +52,15 @@ class TrainingConfig:
     """
 
     hidden: tuple[int, ...] = (40, 40)
-    iterations: int = 9000
+    iterations: int = 14_000
     batch_size: int = 16384
     learning_rate: float = 3e-3
     hard_share: float = 0.2
     physics_share: float = 0.1
     validation_share: float = 0.05
     patience: int = 8
-    rollout_iterations: int = 60
-    rollout_window_s: float = 120.0
+    rollout_iterations: int = 200
+    rollout_window_s: float = 1800.0
     seed: int = 7
 
 
@@ -118,7 +120,9 @@ class Regression:
                 self._weigh(data, physics)
             if (iteration + 1) % _SEARCH_EVERY == 0:
                 self._search()
-            total = data + self._physics_weight * physics
+            few = {key: column[:_MONOTONY_SAMPLES] for key, column in known.items()}
+            monotony = monotony_loss(ops, self._spec, few, self._generator)
+            total = data + self._physics_weight * physics + monotony
             value = float(total.detach())
             if not math.isfinite(value):
                 ops.load_state_dict(best.weights or kept)

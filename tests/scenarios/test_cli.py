@@ -35,6 +35,7 @@ name = "lg_m50_chen2020"
 [dataset]
 n_run = 3
 n_deep = 0
+n_whole = 0
 n_pulse = 0
 duration_s = 90
 temperature_minimum_K = 293.15
