@@ -128,6 +128,7 @@ def full_cases() -> tuple[FmuCase, ...]:
         FmuCase(name="vehicle"),
         FmuCase(name="cooling"),
         FmuCase(name="cooling_controller"),
+        FmuCase(name="bound_monitor"),
         FmuCase(name="spme:Chen2020", limit_us=40.0),
         FmuCase(name="dfn:Chen2020", limit_us=150.0),
     )

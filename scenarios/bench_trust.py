@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 from packtwin.scenarios.adapters import trajectory
 from packtwin.scenarios.bench import BenchOptions, BenchRow, at_least, at_most
 from packtwin.scenarios.catalogue import find_path
+from packtwin.twin.bound_monitor import bound_factors
 from packtwin.twin.calibration import declare_tolerance
 from packtwin.twin.coverage import (
     BOUNDED,
@@ -85,9 +86,12 @@ def rows(progress: Progress, options: BenchOptions) -> list[BenchRow]:
     if "shifted" in parts:
         for name in ("hot", "fast", "noise", "parameters"):
             found += _shifted_rows(name, followed[name])
+        others = followed["parameters"]
         found += _shifted_rows(
-            "parameters, tolerance declared",
-            [_widened(spec, run) for run in followed["parameters"]],
+            "parameters, tolerance declared", [_widened(spec, run) for run in others]
+        )
+        found += _shifted_rows(
+            "parameters, voltage measured", [_monitored(run) for run in others]
         )
     if "guard" in parts:
         stress = {name: followed[name] for name in _STRESS}
@@ -118,7 +122,7 @@ def _sets(size: float) -> dict[str, _Set]:
         }
 
     cell = find_cell(CELL)
-    usual = designed("exchangeable", (600, 150, 250))
+    usual = designed("exchangeable", (600, 150, 250), n_whole=round(size * 110))
     hot = designed("hot", (150, 50, 100), **within(_HOT_K, _HOTTEST_K))
     fast = designed("fast", (150, 50, 200))
     wild = designed(
@@ -178,6 +182,16 @@ def _widened(spec: SurrogateSpec, run: TrustedRun) -> TrustedRun:
     )
     wider = {
         key: float(factor) * run.bound_V[key]
+        for key, factor in zip(BOUNDED, factors, strict=True)
+    }
+    return replace(run, bound_V=wider)
+
+
+def _monitored(run: TrustedRun) -> TrustedRun:
+    """Return what the cell claims beside a monitor that sees the true voltage."""
+    factors = bound_factors(run.error_V["voltage_V"], run.bound_V["voltage_V"])
+    wider = {
+        key: factor * run.bound_V[key]
         for key, factor in zip(BOUNDED, factors, strict=True)
     }
     return replace(run, bound_V=wider)

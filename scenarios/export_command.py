@@ -28,9 +28,9 @@ def export(  # noqa: PLR0913 (one argument per option)
         typer.Argument(
             metavar="MODEL",
             help="`cell`, `switched` (with its physics behind it), `pack`, `vehicle`, "
-            "`cooling`, `cooling_controller`; `spm:CELL`, `spme:CELL`, `dfn:CELL` of a "
-            "cell, a PyBaMM parameter set or a BPX file; a surrogate (.npz); or a "
-            "scenario, for all FMUs of its system.",
+            "`cooling`, `cooling_controller`, `bound_monitor`; `spm:CELL`, "
+            "`spme:CELL`, `dfn:CELL` of a cell, a PyBaMM parameter set or a BPX file; "
+            "a surrogate (.npz); or a scenario, for all FMUs of its system.",
             show_default=False,
         ),
     ],

@@ -18,6 +18,7 @@ from packtwin.scenarios.fmu_physics import (
     switched_fmu,
     training_notice,
 )
+from packtwin.twin.bound_monitor import BoundMonitorConfig, bound_monitor
 from packtwin.twin.cooling import CoolingParameters, cooling_step_map
 from packtwin.twin.errors import ScenarioError
 from packtwin.twin.pack import PackLayout, pack_step_map
@@ -29,6 +30,7 @@ from packtwin.twin.vehicle import load_vehicle, vehicle_step_map
 __all__ = [
     "DEFAULT_SURROGATE",
     "FMU_MODELS",
+    "bound_monitor_fmu",
     "cell_fmu",
     "cooling_controller_fmu",
     "cooling_fmu",
@@ -40,7 +42,13 @@ __all__ = [
 
 DEFAULT_SURROGATE, _DEFAULT_VEHICLE = DEFAULT_CELL, "tesla_model_3_rwd_epa"
 _Name: TypeAlias = Literal[
-    "cell", "switched", "pack", "vehicle", "cooling", "cooling_controller"
+    "cell",
+    "switched",
+    "pack",
+    "vehicle",
+    "cooling",
+    "cooling_controller",
+    "bound_monitor",
 ]
 _FAMILIES: dict[str, Family] = {name.lower(): name for name in get_args(Family)}
 FMU_MODELS = (*get_args(_Name), *(f"{name}:CELL" for name in _FAMILIES))
@@ -81,6 +89,7 @@ def find_fmu_model(text: str, *, points: int | None = None) -> FmuModel:
         "vehicle": vehicle_fmu,
         "cooling": cooling_fmu,
         "cooling_controller": cooling_controller_fmu,
+        "bound_monitor": bound_monitor_fmu,
     }
     if text not in makers:
         msg = (
@@ -212,6 +221,34 @@ def cooling_controller_fmu(config: CoolingRulesConfig | None = None) -> FmuModel
                 "coolant_temperature_K": (275.0, 320.0),
                 "ambient_temperature_K": (260.0, 305.0),
                 "is_charging": (0.0, 1.0),
+            }
+        ),
+    )
+
+
+def bound_monitor_fmu(config: BoundMonitorConfig | None = None) -> FmuModel:
+    """Return what widens a cell's bounds where its measured voltage contradicts it."""
+    return FmuModel(
+        subject=bound_monitor(config),
+        account=Account(
+            description="Factors for a surrogate's error bounds from measured voltage.",
+            equations=(
+                "At each sample the logarithm of a factor rises by rate * level where "
+                "the error is outside the widened bound, and falls by rate * (1 - "
+                "level) where it is inside, but not below 0 (quantile tracking, "
+                "doi:10.48550/arXiv.2307.16895).",
+            ),
+            limits=(
+                "The voltage's share inside holds over long runs, whatever the cell; "
+                "the plating potential's gain was fitted to cells with parameters "
+                "within 5 %.",
+            ),
+        ),
+        experiment=Experiment(
+            spans={
+                "voltage_V": (3.6, 3.61),
+                "voltage_bound_V": (0.002, 0.01),
+                "measured_voltage_V": (3.6, 3.62),
             }
         ),
     )

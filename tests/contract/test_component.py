@@ -28,6 +28,7 @@ from packtwin.cosim.multirate import MultirateComponent
 from packtwin.cosim.sources import SignalSource
 from packtwin.fmu.component import FmuComponent
 from packtwin.fmu.export import export_fmu
+from packtwin.twin.bound_monitor import bound_monitor
 from packtwin.twin.compiled import CompiledStepMap, compile_step_map
 from packtwin.twin.component import Component, StepMapComponent, seconds, ticks
 from packtwin.twin.component_roles import SensitiveComponent
@@ -155,6 +156,10 @@ def sampled_rules() -> Component:
     return StepMapComponent(cooling_controller())
 
 
+def sampled_monitor() -> Component:
+    return StepMapComponent(bound_monitor())
+
+
 def cooling_rules() -> Component:
     driving = CoolingThresholds(
         heat_below_K=283.15, cool_above_K=297.15, chill_above_K=308.15
@@ -174,6 +179,7 @@ FACTORIES = [
     cccv_charger,
     cooling_rules,
     sampled_rules,
+    sampled_monitor,
 ]
 Factory = Callable[[], Component]
 
