@@ -194,13 +194,17 @@ def _whole_request(cell: Cell, facts: CellFacts, design: Design, index: int) -> 
     left = float(rng.uniform(design.soc_max - 0.15, design.soc_max))
     start_K = rng.uniform(design.temperature_min_K, design.temperature_max_K)
     guard = CrudeCell(cell, facts, left if sign > 0 else 1.0 - left, start_K)
-    most_A, most_c_rate = guard.limit_A(sign, 30.0), cell.current_max_c_rate
+    # A run may leave the window early: cold cells bear more than the crude one says.
+    most_A, most_c_rate = 2.0 * guard.limit_A(sign, 30.0), cell.current_max_c_rate
     levels, total_s = [], 0
     for more in reversed(range(int(rng.integers(1, 4)))):
-        c_rate = float(np.exp(rng.uniform(np.log(0.3), np.log(most_c_rate))))
+        share = rng.random()
+        c_rate = 0.3 * (most_c_rate / 0.3) ** share
+        if sign < 0:  # fast charging is what a pack is designed for
+            c_rate = 0.3 + share * (most_c_rate - 0.3)
         level_A = min(c_rate * cell.nominal_capacity_Ah, most_A)
-        share = rng.uniform(0.2, 0.7) if more else 1.1
-        level_s = round(3600.0 * share * left * facts.capacity_Ah / level_A)
+        part = rng.uniform(0.2, 0.7) if more else 1.1
+        level_s = round(3600.0 * part * left * facts.capacity_Ah / level_A)
         level_s = min(level_s, 2 * design.duration_s - total_s)
         levels.append((level_s, sign * level_A))
         total_s += level_s

@@ -4,6 +4,8 @@ At any state of the core a larger discharge current leaves the terminals with le
 voltage, and a larger charging current the negative electrode with a lower potential.
 Runs show one current at each state; a network that fits them can have the wrong slope
 beside them, and whoever solves for a current (a power limit, an optimiser) finds it.
+States are those of runs and, as many, cells at rest at any state of charge, where most
+of such questions begin and few runs do.
 While discharging, the potential has no such law: kinetics get faster as the surface
 empties.
 """
@@ -14,17 +16,22 @@ import torch
 from torch import Tensor
 
 from packtwin.twin.surrogate import CellOutputs, cell_outputs
-from packtwin.twin.surrogate_core import CORE_VIEW, CoreView, potentials
+from packtwin.twin.surrogate_core import (
+    CORE_VIEW,
+    CoreView,
+    potentials,
+    rest_core,
+    view_core,
+)
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.surrogate_torch import TorchOperations
 
 __all__ = ["monotony_loss"]
 
 _MOST_C_RATE, _STEP_C_RATE = 3.0, 0.1
-_LEAST_OHM_Ah = (
-    0.0025  # of a cell of 1 Ah; 0.5 mOhm in one of 5 Ah, a tenth of its least
-)
+_LEAST_OHM_Ah = 0.0025  # resistance times capacity; a tenth of the cell's least
 _SCALE_V = 0.001
+_TEMPERATURES_K = (258.15, 323.15)  # of cells at rest
 _WINDOW_V = (2.0, 4.6)  # beyond it nobody asks
 
 
@@ -39,8 +46,8 @@ def monotony_loss(
     Args:
         ops: Back end with the weights.
         spec: The surrogate.
-        known: Columns of a `TrainingBatch`: the states to ask about.
-        generator: Of the currents, up to 3C either way.
+        known: Columns of a `TrainingBatch`, shape `(n,)`: states to ask about.
+        generator: Of cells at rest, and of the currents, up to 3C either way.
 
     Returns:
         Mean square of the wrong change over a tenth of the capacity's current, in units
@@ -48,12 +55,16 @@ def monotony_loss(
     """
     c, tables = spec.constants, spec.tables
     capacity_Ah = c.nominal_capacity_Ah
-    view = CoreView(
-        **{k: known[k] for k in CORE_VIEW},
-        modes=[known[f"mode_{k + 1}"] for k in range(spec.n_mode)],
+    n = len(known["temperature_K"])
+    soc, warmth, draw = torch.rand((3, 2 * n), generator=generator)
+    at_rest = view_core(c, rest_core(c, soc[:n])).flat()
+    names = (*CORE_VIEW, *(f"mode_{k + 1}" for k in range(spec.n_mode)))
+    view = CoreView.of_flat(
+        [torch.cat([known[k], v]) for k, v in zip(names, at_rest, strict=True)]
     )
-    temperature_K = known["temperature_K"]
-    draw = torch.rand(temperature_K.shape, generator=generator)
+    low_K, high_K = _TEMPERATURES_K
+    resting_K = low_K + (high_K - low_K) * warmth[:n]
+    temperature_K = torch.cat([known["temperature_K"], resting_K])
     low_A = (2.0 * draw - 1.0) * _MOST_C_RATE * capacity_Ah
     outputs: list[CellOutputs] = []
     is_asked = torch.ones_like(draw, dtype=torch.bool)

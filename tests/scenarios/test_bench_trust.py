@@ -41,6 +41,17 @@ def test_wider_errors_under_shift_miss_the_target():
     assert rows["trust.shifted_width.hot.voltage_V"].met
 
 
+def test_a_monitored_cell_covers_what_its_bounds_alone_do_not():
+    alone = normal_run(1, spread=2.0)
+    beside = bench_trust._monitored(alone)
+    for run, is_met in ((alone, False), (beside, True)):
+        rows = by_id(bench_trust._shifted_rows("parameters", [run]))
+        assert rows["trust.shifted.parameters.voltage_V"].met is is_met
+        assert rows["trust.shifted.parameters.plating_potential_V"].met is is_met
+    for output in BOUNDED:
+        assert (beside.bound_V[output] >= alone.bound_V[output]).all()
+
+
 def test_unflagged_exceedances_miss_the_target():
     usual = [normal_run(k) for k in range(3)]
     silent = by_id(
@@ -59,5 +70,5 @@ def test_quick_bench_solves_its_runs_and_gives_every_row(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = BenchOptions(is_quick=True)
     rows = bench_trust.rows(lambda _share, _text: None, options)
-    assert len(rows) == 6 + 5 * 4 + 2 + 5
+    assert len(rows) == 6 + 6 * 4 + 2 + 5
     assert (tmp_path / "runs/bench/trust/exchangeable/manifest.json").is_file()
