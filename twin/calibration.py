@@ -13,7 +13,7 @@ from packtwin.twin.coverage import BOUNDED, TrustedRun, follow_runs
 from packtwin.twin.errors import CertificateError
 from packtwin.twin.surrogate_spec import SurrogateSpec
 from packtwin.twin.trajectory import Trajectory
-from packtwin.twin.trust import ALARM_SHARES, BOUND_LEVEL
+from packtwin.twin.trust import ALARM_SHARES, CALIBRATED_LEVEL
 
 __all__ = ["calibrate", "calibrate_tolerance", "declare_tolerance"]
 
@@ -24,7 +24,7 @@ def calibrate(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> SurrogateSpec:
     """Scale bounds and guard by split conformal prediction.
 
     Every sample counts as much as every other: the bound then covers
-    `BOUND_LEVEL` of the samples of exchangeable runs, and each part of the guard
+    `CALIBRATED_LEVEL` of the samples of exchangeable runs, and each part of the guard
     alarms at its share of them.
 
     Args:
@@ -46,7 +46,7 @@ def calibrate(spec: SurrogateSpec, runs: Sequence[Trajectory]) -> SurrogateSpec:
     factors = [
         _upper_quantile(
             np.concatenate([np.abs(r.error_V[key]) / r.bound_V[key] for r in followed]),
-            BOUND_LEVEL,
+            CALIBRATED_LEVEL,
         )
         for key in BOUNDED
     ]
@@ -91,7 +91,7 @@ def calibrate_tolerance(
     wider = [
         _upper_quantile(
             np.concatenate([np.abs(r.error_V[key]) / r.bound_V[key] for r in followed]),
-            BOUND_LEVEL,
+            CALIBRATED_LEVEL,
         )
         for key in BOUNDED
     ]

@@ -30,12 +30,15 @@ from typing import Final
 __all__ = [
     "ALARM_SHARES",
     "BOUND_LEVEL",
+    "CALIBRATED_LEVEL",
     "EXCEEDANCE",
     "UNKNOWN_BOUND_V",
     "UNKNOWN_DISTANCE",
 ]
 
 BOUND_LEVEL: Final = 0.95
+# Share of the calibration samples inside: a margin for other loads, noise and warmth.
+CALIBRATED_LEVEL: Final = 0.955
 EXCEEDANCE: Final = 3.0  # bounds that an error worth an alarm is beyond
 # False alarms by the part of the guard that raises them.
 ALARM_SHARES: Final = {"guard": 0.011, "risk": 0.006, "pace": 0.001}

@@ -30,7 +30,7 @@ from packtwin.twin.surrogate_model import cell_step_map
 from packtwin.twin.surrogate_torch import TorchOperations
 from packtwin.twin.training_mixture import fit_mixture
 from packtwin.twin.training_trust import TrustConfig, fit_trust
-from packtwin.twin.trust import ALARM_SHARES, BOUND_LEVEL
+from packtwin.twin.trust import ALARM_SHARES, CALIBRATED_LEVEL
 from tests.twin.made_runs import made_run
 
 
@@ -150,7 +150,7 @@ def test_calibrated_bound_covers_its_level_and_the_guard_its_share(
     followed = follow_runs(spec, disturbed)
     for output in ("voltage_V", "plating_potential_V"):
         covered = coverage_of(followed, output)
-        assert covered.share == pytest.approx(BOUND_LEVEL, abs=1e-3)
+        assert covered.share == pytest.approx(CALIBRATED_LEVEL, abs=1e-3)
         assert covered.low <= covered.share <= covered.high
     guard = judge_guard(followed)
     shares = ALARM_SHARES.values()
@@ -222,7 +222,7 @@ def test_a_declared_tolerance_widens_the_bounds_to_what_was_measured(
     covered = coverage_of(
         follow_runs(declare_tolerance(learned, 0.05), others), "voltage_V"
     )
-    assert covered.share == pytest.approx(BOUND_LEVEL, abs=1e-3)
+    assert covered.share == pytest.approx(CALIBRATED_LEVEL, abs=1e-3)
     assert declare_tolerance(spec, 0.0) is spec
     with pytest.raises(CertificateError, match="no bounds for a parameter tolerance"):
         declare_tolerance(spec, 0.05)
