@@ -137,7 +137,7 @@ def test_heat_and_power_balance_in_both_parts(
     # The physics' own heat, at the ends of steps, says the same as the balance.
     model, at = cell.switched.exact.model, y["is_physics"] > 0.0
     assert "heat_generation_W" in model.interface.output_names
-    assert y["heat_generation_W"][at].min() > 0.5
+    assert y["heat_generation_W"][at].min() > 0.4
 
 
 def test_a_cell_of_other_capacity_is_the_same_cell_at_a_scaled_current(
